@@ -1,0 +1,139 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target speaks the same dialect: Swift 6 mode with the upcoming features that make existentials, import
+// visibility and executor hops explicit.
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let instrumentation: Target.Dependency = .product(name: "Instrumentation", package: "swift-distributed-tracing")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let serviceContext: Target.Dependency = .product(name: "ServiceContextModule", package: "swift-service-context")
+let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func unitTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "millrace",
+    products: [
+        .executable(name: "video-streaming", targets: ["VideoStreaming"]),
+        .executable(name: "video-metadata", targets: ["VideoMetadata"]),
+        .executable(name: "video-storage", targets: ["VideoStorage"]),
+        .executable(name: "millrace", targets: ["MillraceCLI"]),
+    ],
+    dependencies: [
+        // Without the FullFoundation trait a static binary carries no ICU data, which is most of its size.
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-service-context.git", from: "1.3.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries, as Debian packages them. A shim holds only what Swift cannot import.
+        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CMongoC", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
+        .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+
+        // Libraries, in the order of the house: each may import only those above it (ArchitectureTests has the table).
+        .target(name: "Domain", dependencies: [nio], swiftSettings: settings),
+        .target(
+            name: "AMQP",
+            dependencies: ["CRabbitMQ", nio, deque, lifecycle, logging, metrics],
+            swiftSettings: settings),
+        .target(name: "Mongo", dependencies: ["CMongoC", logging, metrics], swiftSettings: settings),
+        .target(
+            name: "RPC",
+            dependencies: [
+                "Domain", "AMQP", nio, heap, lifecycle, logging, metrics, instrumentation, tracing, serviceContext,
+            ],
+            swiftSettings: settings),
+        .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio], swiftSettings: settings),
+        .target(
+            name: "ServiceKit",
+            dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, logging, metrics],
+            swiftSettings: settings),
+
+        // Services and the operator's tool. Services never import one another.
+        .executableTarget(
+            name: "VideoStreaming",
+            dependencies: [
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, httpTypes, nio, lifecycle, logging,
+                metrics, configuration,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "VideoMetadata",
+            dependencies: [
+                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics, configuration,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "VideoStorage",
+            dependencies: [
+                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics, configuration,
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "MillraceCLI",
+            dependencies: [
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, nio, lifecycle, logging, configuration,
+            ],
+            swiftSettings: settings),
+
+        // Test tools, used by several test targets.
+        .target(
+            name: "TestKit",
+            dependencies: ["Domain", nio, nioPosix],
+            path: "Tests/TestKit",
+            swiftSettings: settings),
+
+        // Unit tests: no server, no network.
+        unitTests("ArchitectureTests", []),
+        unitTests("DomainTests", ["Domain"]),
+        unitTests("AMQPTests", ["AMQP", "TestKit", nio]),
+        unitTests("MongoTests", ["Mongo", "TestKit"]),
+        unitTests("RPCTests", ["RPC", "Domain", "TestKit", nio, logging, lifecycle]),
+        unitTests("ContractsTests", ["Contracts", "Domain", "RPC", "TestKit", nio]),
+        unitTests("ServiceKitTests", ["ServiceKit", configuration, logging]),
+        unitTests(
+            "VideoStreamingTests",
+            ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, logging]),
+        unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
+        unitTests("VideoStorageTests", ["VideoStorage", "Domain", "TestKit", nio, logging]),
+        unitTests("MillraceCLITests", ["MillraceCLI", "Domain"]),
+
+        // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.
+        unitTests(
+            "IntegrationTests",
+            [
+                "AMQP", "Mongo", "RPC", "Contracts", "Domain", "VideoMetadata", "VideoStorage", "TestKit", nio, logging,
+                lifecycle,
+            ]),
+        // Real processes of the built services over real sockets.
+        unitTests("EndToEndTests", ["Domain", "TestKit", nio, nioPosix]),
+    ],
+    swiftLanguageModes: [.v6]
+)
