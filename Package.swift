@@ -87,13 +87,15 @@ let package = Package(
         .executableTarget(
             name: "VideoMetadata",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics, configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics,
+                configuration,
             ],
             swiftSettings: settings),
         .executableTarget(
             name: "VideoStorage",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics, configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics,
+                configuration,
             ],
             swiftSettings: settings),
         .executableTarget(

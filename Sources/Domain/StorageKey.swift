@@ -1,0 +1,43 @@
+/// The name under which a provider holds an object's bytes: what a record calls `videoPath`.
+///
+/// A key is a relative path with `/` between its parts. That it can never lead out of a provider's root is decided
+/// here, once, so that no provider can forget: no empty part, no `.` or `..`, no leading `/`, no backslash, no control
+/// character. Everything else that is valid Unicode is allowed, spaces, `%`, `+` and `?` included.
+public struct StorageKey: Sendable, Hashable, CustomStringConvertible {
+    /// S3 and Azure Blob both stop at 1,024.
+    public static let maxBytes = 1_024
+
+    /// The key as it was given.
+    public let description: String
+
+    /// Checks a key.
+    ///
+    /// - Throws: ``ServiceError/Code/invalidArgument`` that says what is wrong with it.
+    public init(_ text: String) throws(ServiceError) {
+        if let fault = Self.fault(in: text) {
+            throw ServiceError(.invalidArgument, "videoPath is refused: \(fault).")
+        }
+        description = text
+    }
+
+    /// The parts between the slashes; at least one, none of them empty.
+    public var parts: [Substring] {
+        description.split(separator: "/", omittingEmptySubsequences: false)
+    }
+
+    private static func fault(in text: String) -> String? {
+        if text.isEmpty { return "it is empty" }
+        if text.utf8.count > maxBytes { return "it is longer than \(maxBytes) bytes" }
+        if text.utf8.first == UInt8(ascii: "/") { return "it is an absolute path" }
+        for byte in text.utf8 {
+            if byte == 0 { return "it holds a NUL" }
+            if byte < 0x20 || byte == 0x7F { return "it holds a control character" }
+            if byte == UInt8(ascii: "\\") { return "it holds a backslash" }
+        }
+        for part in text.split(separator: "/", omittingEmptySubsequences: false) {
+            if part.isEmpty { return "it has an empty part" }
+            if part == "." || part == ".." { return "it has a part \"\(part)\"" }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,126 @@
+public import NIOCore
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// Names one immutable state of an object's bytes. When the bytes change, the version does.
+public struct ObjectVersion: Sendable, Hashable, CustomStringConvertible {
+    /// The version as text: 1 to 128 letters, digits, `-`, `_` or `.`, so that it fits an entity tag as it is.
+    public let description: String
+
+    /// Reads a version; `nil` when the text is not of that form.
+    public init?(_ text: String) {
+        guard (1...128).contains(text.utf8.count) else { return nil }
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+                true
+            default:
+                false
+            }
+        }
+        guard isPlain else { return nil }
+        description = text
+    }
+}
+
+/// What the storage service knows of an object without reading its bytes.
+public struct ObjectFacts: Sendable, Equatable {
+    /// The name that was asked for.
+    public var key: StorageKey
+    /// The version that is current now.
+    public var version: ObjectVersion
+    /// Bytes in all; may be 0.
+    public var size: Int64
+    /// The media type, where it is known.
+    public var contentType: String?
+    /// When this version came to be, to the second or finer.
+    public var modifiedAt: Date
+    /// The size in bytes of the chunks in which it is read; the last one may be shorter.
+    public var chunkBytes: Int
+
+    /// Makes the facts of an object.
+    public init(
+        key: StorageKey, version: ObjectVersion, size: Int64, contentType: String?, modifiedAt: Date, chunkBytes: Int
+    ) {
+        self.key = key
+        self.version = version
+        self.size = size
+        self.contentType = contentType
+        self.modifiedAt = modifiedAt
+        self.chunkBytes = chunkBytes
+    }
+}
+
+/// Names one chunk of one version of an object: what to ask for.
+public struct ChunkAddress: Sendable, Hashable {
+    /// The object.
+    public var key: StorageKey
+    /// The version the bytes must belong to.
+    public var version: ObjectVersion
+    /// Which chunk, from 0.
+    public var index: Int64
+    /// The size of a chunk in bytes, as ``ObjectFacts/chunkBytes`` gave it.
+    public var chunkBytes: Int
+
+    /// Makes an address.
+    public init(key: StorageKey, version: ObjectVersion, index: Int64, chunkBytes: Int) {
+        self.key = key
+        self.version = version
+        self.index = index
+        self.chunkBytes = chunkBytes
+    }
+}
+
+/// The bytes of one chunk.
+public struct Chunk: Sendable, Equatable {
+    /// The version that they belong to.
+    public var version: ObjectVersion
+    /// Where in the object they start.
+    public var offset: Int64
+    /// The size of the whole object.
+    public var objectSize: Int64
+    /// The bytes: `chunkBytes` of them, fewer only at the object's end.
+    public var bytes: ByteBuffer
+
+    /// Makes a chunk.
+    public init(version: ObjectVersion, offset: Int64, objectSize: Int64, bytes: ByteBuffer) {
+        self.version = version
+        self.offset = offset
+        self.objectSize = objectSize
+        self.bytes = bytes
+    }
+}
+
+/// Where the bytes are. The gateway and the operator's tool see the storage workers through this protocol alone.
+///
+/// Every call throws ``ServiceError``; beside their own errors they may throw `unavailable`, `overloaded`,
+/// `deadlineExceeded` and `internal`.
+public protocol StorageService: Sendable {
+    /// What is known of an object. Idempotent.
+    ///
+    /// - Throws: `notFound` when no such object exists, with a message that names the key; `invalidArgument` when the
+    ///   key would lead out of the provider's root.
+    func stat(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts
+
+    /// The bytes of one chunk. Idempotent: any worker gives the same answer, or an error.
+    ///
+    /// The bytes have been checked against the checksum that the worker took when it read them.
+    ///
+    /// - Throws: `conflict` when the object has another version by now, `notFound` when it is gone, `corrupt` when the
+    ///   bytes do not match, `invalidArgument` when the index lies past the end.
+    func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk
+}
+
+/// The limits of the storage service.
+public enum StorageLimits {
+    /// 256 KiB: large enough that the cost of a message does not show, small enough that a seek is quick. It is no
+    /// multiple of AMQP's usual body frame (131,064 bytes), see the AMQP target.
+    public static let defaultChunkBytes = 256 * 1_024
+    /// Which chunk sizes a worker accepts.
+    public static let chunkBytesRange = 4_096...4_194_304
+}
