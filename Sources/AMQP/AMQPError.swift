@@ -1,0 +1,42 @@
+/// What went wrong between this process and the broker.
+public struct AMQPError: Error, Sendable, CustomStringConvertible {
+    /// The kinds of failure.
+    public enum Kind: Sendable, Hashable {
+        /// The address, or another part of the configuration, cannot be used.
+        case invalidConfiguration
+        /// No broker answers at the address; the connection is tried again by itself.
+        case unreachable
+        /// The broker refuses this user, password or virtual host.
+        case refused
+        /// The connection broke while the work was under way; whether the broker did it is not known.
+        case connectionLost
+        /// The broker closed the channel, with AMQP's reply code (404 not found, 403 access refused, 406 precondition
+        /// failed, ...).
+        case channelClosed(code: UInt16)
+        /// The broker accepts no publishes now: a memory or disk alarm (`connection.blocked`).
+        case blocked
+        /// The mailbox of the connection is full: work arrives faster than it can be written.
+        case mailboxFull
+        /// The client has been shut down.
+        case closed
+        /// The other side sent what AMQP does not allow.
+        case protocolViolation
+    }
+
+    /// The kind of failure.
+    public let kind: Kind
+    /// What is wrong and how to mend it, for humans; holds no password.
+    public let message: String
+    /// Where it was raised, as `file:line`.
+    public let location: String
+
+    /// Makes an error that remembers where it was made.
+    public init(_ kind: Kind, _ message: String, file: StaticString = #fileID, line: UInt = #line) {
+        self.kind = kind
+        self.message = message
+        self.location = "\(file):\(line)"
+    }
+
+    /// Everything, for the log.
+    public var description: String { "\(message) (\(kind), at \(location))" }
+}

@@ -1,0 +1,105 @@
+internal import CRabbitMQ
+
+/// Turns librabbitmq's frames into events.
+struct FrameReader {
+    private var assembler: FrameAssembler
+
+    init(maxBodyBytes: Int) {
+        assembler = FrameAssembler(maxBodyBytes: maxBodyBytes)
+    }
+
+    /// Receives at most one frame.
+    ///
+    /// - Parameters:
+    ///   - connection: Where it comes from.
+    ///   - handle: Gets the event that the frame completed, if it did.
+    /// - Returns: Whether there was a frame.
+    /// - Throws: `connectionLost` or `protocolViolation`, after which the connection is of no use.
+    mutating func readFrame(
+        from connection: RawConnection, _ handle: (ConnectionEvent, UInt16) throws(AMQPError) -> Void
+    ) throws(AMQPError) -> Bool {
+        guard let frame = try connection.receive() else { return false }
+        if let event = try event(of: frame, on: connection) { try handle(event, frame.channel) }
+        if assembler.isIdle(frame.channel) { connection.releaseBuffers(of: frame.channel) }
+        return true
+    }
+
+    private mutating func event(
+        of frame: amqp_frame_t, on connection: RawConnection
+    ) throws(AMQPError) -> ConnectionEvent? {
+        switch Int32(frame.frame_type) {
+        case AMQP_FRAME_METHOD:
+            return try event(of: frame.payload.method, channel: frame.channel, on: connection)
+        case AMQP_FRAME_HEADER:
+            guard let decoded = frame.payload.properties.decoded else { return nil }
+            let properties = WireDecoder.properties(
+                decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
+            return try assemble(
+                .header(bodyBytes: frame.payload.properties.body_size, properties: properties), frame.channel)
+        case AMQP_FRAME_BODY:
+            let fragment = frame.payload.body_fragment
+            return try assemble(
+                .body(UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len)), frame.channel)
+        default:
+            return nil  // A heartbeat.
+        }
+    }
+
+    private mutating func assemble(_ frame: ContentFrame, _ channel: UInt16) throws(AMQPError) -> ConnectionEvent? {
+        switch try assembler.accept(frame, on: channel) {
+        case .message(let start, let message): .content(start, message)
+        case .oversized(let start, let bodyBytes): .oversized(start, bodyBytes: bodyBytes)
+        case nil: nil
+        }
+    }
+
+    private mutating func event(
+        of method: amqp_method_t, channel: UInt16, on connection: RawConnection
+    ) throws(AMQPError) -> ConnectionEvent? {
+        guard let decoded = method.decoded else { return nil }
+        switch Int32(bitPattern: method.id) {
+        case Int32(AMQP_BASIC_DELIVER_METHOD):
+            let deliver = decoded.assumingMemoryBound(to: amqp_basic_deliver_t.self).pointee
+            return try assemble(
+                .start(
+                    .deliver(
+                        consumerTag: WireDecoder.string(deliver.consumer_tag), deliveryTag: deliver.delivery_tag,
+                        isRedelivered: deliver.redelivered != 0, exchange: WireDecoder.string(deliver.exchange),
+                        routingKey: WireDecoder.string(deliver.routing_key))), channel)
+        case Int32(AMQP_BASIC_RETURN_METHOD):
+            let returned = decoded.assumingMemoryBound(to: amqp_basic_return_t.self).pointee
+            return try assemble(
+                .start(
+                    .returned(
+                        code: returned.reply_code, text: WireDecoder.string(returned.reply_text),
+                        exchange: WireDecoder.string(returned.exchange),
+                        routingKey: WireDecoder.string(returned.routing_key))), channel)
+        case Int32(AMQP_BASIC_ACK_METHOD):
+            let ack = decoded.assumingMemoryBound(to: amqp_basic_ack_t.self).pointee
+            return .settled(number: ack.delivery_tag, multiple: ack.multiple != 0, accepted: true)
+        case Int32(AMQP_BASIC_NACK_METHOD):
+            let nack = decoded.assumingMemoryBound(to: amqp_basic_nack_t.self).pointee
+            return .settled(number: nack.delivery_tag, multiple: nack.multiple != 0, accepted: false)
+        case Int32(AMQP_BASIC_CANCEL_METHOD):
+            let cancel = decoded.assumingMemoryBound(to: amqp_basic_cancel_t.self).pointee
+            return .consumerCancelled(tag: WireDecoder.string(cancel.consumer_tag))
+        case Int32(AMQP_CONNECTION_BLOCKED_METHOD):
+            let blocked = decoded.assumingMemoryBound(to: amqp_connection_blocked_t.self).pointee
+            return .blocked(reason: WireDecoder.string(blocked.reason))
+        case Int32(AMQP_CONNECTION_UNBLOCKED_METHOD):
+            return .unblocked
+        case Int32(AMQP_CHANNEL_CLOSE_METHOD):
+            let exception = ServerException(method)
+            assembler.reset(channel)
+            try connection.confirmChannelClose(channel)
+            return .channelClosed(code: exception.code, text: exception.text)
+        case Int32(AMQP_CONNECTION_CLOSE_METHOD):
+            let exception = ServerException(method)
+            connection.confirmConnectionClose()
+            throw AMQPError(
+                .connectionLost, "The broker closed the connection: \(exception.code) \(exception.text)")
+        default:
+            return nil
+        }
+    }
+}

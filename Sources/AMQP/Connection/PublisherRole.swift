@@ -1,0 +1,163 @@
+internal import Logging
+internal import NIOCore
+
+/// How a publish ended.
+public enum PublishOutcome: Sendable {
+    /// Without confirms: it has been written to the socket. With confirms: the broker has taken it over.
+    case accepted
+    /// The broker has refused it (`basic.nack`): the queue is full.
+    case rejected
+    /// It was mandatory, and no queue took it.
+    case unroutable
+    /// It has failed, or nobody knows: the connection broke before the broker had confirmed it.
+    case failed(AMQPError)
+}
+
+/// A message on its way to the publishing thread.
+struct PublishCommand: Sendable {
+    let message: Message
+    let exchange: String
+    let routingKey: String
+    let isMandatory: Bool
+    let isConfirmed: Bool
+    let onOutcome: @Sendable (PublishOutcome) -> Void
+}
+
+/// The connection that publishes: one channel without confirms, one with.
+final class PublisherRole: ConnectionRole {
+    private static let plainChannel: UInt16 = 1
+    private static let confirmChannel: UInt16 = 2
+    /// Tells which publish a returned message was; the broker sends the headers back as they came.
+    private static let numberHeader = "x-publish-number"
+
+    private let declarations: [Declaration]
+    private let status: ConnectionStatus
+    private let logger: Logger
+    private let onReturned: @Sendable (ReturnedMessage) -> Void
+    private var confirms = ConfirmTracker<PublishCommand>()
+
+    init(
+        declarations: [Declaration],
+        status: ConnectionStatus,
+        logger: Logger,
+        onReturned: @escaping @Sendable (ReturnedMessage) -> Void
+    ) {
+        self.declarations = declarations
+        self.status = status
+        self.logger = logger
+        self.onReturned = onReturned
+    }
+
+    static func writtenBytes(of command: PublishCommand) -> Int { command.weight }
+
+    func connected(_ connection: RawConnection) throws(AMQPError) {
+        try open(Self.plainChannel, on: connection)
+        do {
+            for declaration in declarations {
+                _ = try connection.declare(declaration, names: [:], on: Self.plainChannel)
+            }
+        } catch {
+            guard case .channelClosed = error.kind else { throw error }
+            // What is missing will be named again by the publish that needs it.
+            logger.warning("A declaration was refused: \(error.message)")
+            try open(Self.plainChannel, on: connection)
+        }
+        try open(Self.confirmChannel, on: connection)
+    }
+
+    private func open(_ channel: UInt16, on connection: RawConnection) throws(AMQPError) {
+        try connection.openChannel(channel)
+        if channel == Self.confirmChannel { try connection.selectConfirms(channel) }
+    }
+
+    func perform(_ command: PublishCommand, on connection: RawConnection) throws(AMQPError) {
+        if let reason = status.blockedReason {
+            return command.onOutcome(.failed(AMQPError(.blocked, "The broker takes no messages now: \(reason).")))
+        }
+        if command.isConfirmed {
+            let number = confirms.published(command)
+            var message = command.message
+            if command.isMandatory {
+                message.properties.headers[Self.numberHeader] = .int(Int64(number))
+            }
+            try connection.publish(message, command, on: Self.confirmChannel)
+        } else {
+            do {
+                try connection.publish(command.message, command, on: Self.plainChannel)
+            } catch {
+                command.onOutcome(.failed(error))
+                throw error
+            }
+            command.onOutcome(.accepted)
+        }
+    }
+
+    func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
+        switch event {
+        case .content(.returned(let code, let text, let exchange, let key), var message):
+            if channel == Self.confirmChannel, let number = message.properties.headers.int(Self.numberHeader) {
+                confirms.returned(UInt64(clamping: number))
+            } else {
+                message.properties.headers[Self.numberHeader] = nil
+                onReturned(
+                    ReturnedMessage(code: code, text: text, exchange: exchange, routingKey: key, message: message))
+            }
+        case .settled(let number, let multiple, let accepted):
+            for (command, outcome) in confirms.settled(number, multiple: multiple, accepted: accepted) {
+                command.onOutcome(PublishOutcome(outcome))
+            }
+        case .blocked(let reason):
+            status.set(blockedReason: reason)
+            logger.warning("The broker takes no messages now", metadata: ["reason": "\(reason)"])
+        case .unblocked:
+            status.set(blockedReason: nil)
+            logger.info("The broker takes messages again")
+        case .channelClosed(let code, let text):
+            logger.warning(
+                "The broker closed a publishing channel", metadata: ["code": "\(code)", "reason": "\(text)"])
+            let error = AMQPError(.channelClosed(code: code), "The broker refuses a message: \(code) \(text)")
+            if channel == Self.confirmChannel { failUnsettled(error) }
+            try open(channel, on: connection)
+        case .content, .oversized, .consumerCancelled:
+            break
+        }
+    }
+
+    func settle(_ connection: RawConnection, now: ContinuousClock.Instant) {}
+
+    func disconnected(_ error: AMQPError) {
+        failUnsettled(error)
+    }
+
+    func refuse(_ command: PublishCommand, _ error: AMQPError) {
+        command.onOutcome(.failed(error))
+    }
+
+    private func failUnsettled(_ error: AMQPError) {
+        for command in confirms.reset() { command.onOutcome(.failed(error)) }
+    }
+}
+
+extension PublishCommand {
+    /// What it takes in the mailbox: the body, and a flat allowance for the properties.
+    var weight: Int { message.body.readableBytes + 512 }
+}
+
+extension RawConnection {
+    fileprivate func publish(_ message: Message, _ command: PublishCommand, on channel: UInt16) throws(AMQPError) {
+        try publish(
+            message, exchange: command.exchange, routingKey: command.routingKey, isMandatory: command.isMandatory,
+            on: channel)
+    }
+}
+
+extension PublishOutcome {
+    fileprivate init(_ outcome: ConfirmTracker<PublishCommand>.Outcome) {
+        self =
+            switch outcome {
+            case .accepted: .accepted
+            case .rejected: .rejected
+            case .unroutable: .unroutable
+            }
+    }
+}

@@ -1,0 +1,317 @@
+internal import CRabbitMQ
+import Glibc
+internal import NIOCore
+
+/// One connection of librabbitmq. It belongs to the thread that makes it; nothing here may be called from another,
+/// except ``SocketBreaker``, which is made for that.
+///
+/// The calls that wait for an answer (`open…`, `declare…`, `consume`, `cancel`) wait at most the configured reply time.
+/// Frames of other channels that come in meanwhile are kept by the library and handed out by ``receive()`` later.
+final class RawConnection {
+    private let connection: amqp_connection_state_t
+    private let encoder = WireEncoder()
+    private let breaker: SocketBreaker
+    let descriptor: Int32
+
+    // MARK: Life
+
+    /// Connects, logs in and asks for heartbeats.
+    init(_ configuration: AMQPConfiguration, breaker: SocketBreaker) throws(AMQPError) {
+        guard let connection = amqp_new_connection() else {
+            throw AMQPError(.unreachable, "There is no memory for a connection.")
+        }
+        do {
+            try Self.open(connection, configuration)
+            try Self.logIn(connection, configuration, encoder)
+        } catch {
+            amqp_destroy_connection(connection)
+            throw error
+        }
+        self.connection = connection
+        self.breaker = breaker
+        descriptor = amqp_get_sockfd(connection)
+        breaker.attach(descriptor)
+    }
+
+    deinit {
+        breaker.detach()
+        amqp_destroy_connection(connection)
+    }
+
+    /// Says goodbye, waiting at most the reply time for the broker's answer.
+    func close() {
+        _ = amqp_connection_close(connection, AMQP_REPLY_SUCCESS)
+    }
+
+    private static func open(
+        _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration
+    ) throws(AMQPError) {
+        let address = configuration.address
+        let socket = address.usesTLS ? amqp_ssl_socket_new(connection) : amqp_tcp_socket_new(connection)
+        guard let socket else { throw AMQPError(.unreachable, "There is no memory for a socket.") }
+        if address.usesTLS { try prepareTLS(socket, address) }
+        var timeout = timeval(tv_sec: configuration.connectSeconds, tv_usec: 0)
+        amqp_set_handshake_timeout(connection, &timeout)
+        let status = amqp_socket_open_noblock(socket, address.host, Int32(address.port), &timeout)
+        guard status == AMQP_STATUS_OK.rawValue else {
+            throw AMQPError(.unreachable, "No broker answers at \(address): \(text(ofStatus: status)).")
+        }
+        var reply = timeval(tv_sec: configuration.replySeconds, tv_usec: 0)
+        amqp_set_rpc_timeout(connection, &reply)
+    }
+
+    private static func prepareTLS(_ socket: OpaquePointer, _ address: BrokerAddress) throws(AMQPError) {
+        amqp_ssl_socket_set_verify_peer(socket, 1)
+        amqp_ssl_socket_set_verify_hostname(socket, 1)
+        guard amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) == AMQP_STATUS_OK.rawValue else {
+            throw AMQPError(.invalidConfiguration, "TLS 1.2 is not available here.")
+        }
+        guard let file = address.certificateAuthorityFile else {
+            throw AMQPError(
+                .invalidConfiguration, "amqps:// needs a file of certificates to trust: set RABBIT_CA_FILE.")
+        }
+        guard amqp_ssl_socket_set_cacert(socket, file) == AMQP_STATUS_OK.rawValue else {
+            throw AMQPError(.invalidConfiguration, "The certificates in \(file) cannot be read (PEM is expected).")
+        }
+    }
+
+    private static func logIn(
+        _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ encoder: WireEncoder
+    ) throws(AMQPError) {
+        defer { encoder.reset() }
+        var properties = encoder.table([
+            "connection_name": .string(configuration.connectionName),
+            "product": .string("Millrace"),
+            "capabilities": .table([
+                "publisher_confirms": .bool(true),
+                "basic.nack": .bool(true),
+                "consumer_cancel_notify": .bool(true),
+                "connection.blocked": .bool(true),
+                "authentication_failure_close": .bool(true),
+            ]),
+        ])
+        let address = configuration.address
+        let reply = millrace_login_plain(
+            connection, address.virtualHost, 0, AMQP_DEFAULT_FRAME_SIZE, Int32(configuration.heartbeatSeconds),
+            &properties, address.user, address.password)
+        if let error = loginError(reply, address) { throw error }
+    }
+
+    private static func loginError(_ reply: amqp_rpc_reply_t, _ address: BrokerAddress) -> AMQPError? {
+        switch reply.reply_type {
+        case AMQP_RESPONSE_NORMAL:
+            return nil
+        case AMQP_RESPONSE_SERVER_EXCEPTION:
+            let exception = ServerException(reply.reply)
+            return AMQPError(.refused, "The broker refuses \(address): \(exception.code) \(exception.text)")
+        default:
+            let status = reply.library_error
+            // A broker that knows no `authentication_failure_close` just hangs up, as does one for an unknown vhost.
+            return AMQPError(.unreachable, "No login at \(address): \(text(ofStatus: status)).")
+        }
+    }
+
+    static func text(ofStatus status: Int32) -> String {
+        String(cString: amqp_error_string2(status))
+    }
+
+    // MARK: Calls that wait for the broker
+
+    func openChannel(_ channel: UInt16) throws(AMQPError) {
+        amqp_channel_open(connection, channel)
+        try checkReply(on: channel, doing: "open a channel")
+    }
+
+    func selectConfirms(_ channel: UInt16) throws(AMQPError) {
+        amqp_confirm_select(connection, channel)
+        try checkReply(on: channel, doing: "ask for publisher confirms")
+    }
+
+    func declareExchange(_ name: String, kind: ExchangeKind, on channel: UInt16) throws(AMQPError) {
+        defer { encoder.reset() }
+        amqp_exchange_declare(
+            connection, channel, encoder.bytes(name), encoder.bytes(kind.rawValue), 0, 1, 0, 0, encoder.table([:]))
+        try checkReply(on: channel, doing: "declare the exchange \(name)")
+    }
+
+    func declareQueue(_ name: String, _ queue: Queue, on channel: UInt16) throws(AMQPError) {
+        defer { encoder.reset() }
+        let (durable, exclusive): (amqp_boolean_t, amqp_boolean_t) =
+            switch queue.lifetime {
+            case .durable: (1, 0)
+            case .exclusive: (0, 1)
+            }
+        amqp_queue_declare(
+            connection, channel, encoder.bytes(name), 0, durable, exclusive, exclusive,
+            encoder.table(queue.arguments))
+        try checkReply(on: channel, doing: "declare the queue \(name)")
+    }
+
+    /// Looks at a queue without making it. When there is none, the broker closes the channel with 404.
+    func inspectQueue(_ name: String, on channel: UInt16) throws(AMQPError) -> QueueStatus {
+        defer { encoder.reset() }
+        let answer = amqp_queue_declare(
+            connection, channel, encoder.bytes(name), 1, 0, 0, 0, encoder.table([:]))
+        try checkReply(on: channel, doing: "look at the queue \(name)")
+        guard let answer else { return QueueStatus(readyMessages: 0, consumers: 0) }
+        return QueueStatus(
+            readyMessages: Int(answer.pointee.message_count), consumers: Int(answer.pointee.consumer_count))
+    }
+
+    func bindQueue(_ queue: String, exchange: String, routingKey: String, on channel: UInt16) throws(AMQPError) {
+        defer { encoder.reset() }
+        amqp_queue_bind(
+            connection, channel, encoder.bytes(queue), encoder.bytes(exchange), encoder.bytes(routingKey),
+            encoder.table([:]))
+        try checkReply(on: channel, doing: "bind the queue \(queue) to the exchange \(exchange)")
+    }
+
+    func setPrefetch(_ count: UInt16, on channel: UInt16) throws(AMQPError) {
+        amqp_basic_qos(connection, channel, 0, count, 0)
+        try checkReply(on: channel, doing: "set the prefetch")
+    }
+
+    /// - Returns: The consumer tag.
+    func consume(_ queue: String, isAutomatic: Bool, on channel: UInt16) throws(AMQPError) -> String {
+        defer { encoder.reset() }
+        let answer = amqp_basic_consume(
+            connection, channel, encoder.bytes(queue), encoder.bytes(""), 0, isAutomatic ? 1 : 0, 0,
+            encoder.table([:]))
+        try checkReply(on: channel, doing: "consume from the queue \(queue)")
+        return answer.map { WireDecoder.string($0.pointee.consumer_tag) } ?? ""
+    }
+
+    func cancelConsumer(_ tag: String, on channel: UInt16) throws(AMQPError) {
+        defer { encoder.reset() }
+        amqp_basic_cancel(connection, channel, encoder.bytes(tag))
+        try checkReply(on: channel, doing: "cancel a consumer")
+    }
+
+    private func checkReply(on channel: UInt16, doing task: String) throws(AMQPError) {
+        let reply = amqp_get_rpc_reply(connection)
+        switch reply.reply_type {
+        case AMQP_RESPONSE_NORMAL:
+            amqp_maybe_release_buffers_on_channel(connection, channel)
+        case AMQP_RESPONSE_SERVER_EXCEPTION:
+            let exception = ServerException(reply.reply)
+            let message = "The broker refuses to \(task): \(exception.code) \(exception.text)"
+            guard exception.closesChannelOnly else { throw AMQPError(.connectionLost, message) }
+            try confirmChannelClose(channel)
+            throw AMQPError(.channelClosed(code: exception.code), message)
+        default:
+            let status = reply.library_error
+            throw AMQPError(
+                .connectionLost, "The connection broke while it tried to \(task): \(Self.text(ofStatus: status)).")
+        }
+    }
+
+    // MARK: Calls that only write
+
+    func publish(
+        _ message: Message, exchange: String, routingKey: String, isMandatory: Bool, on channel: UInt16
+    ) throws(AMQPError) {
+        defer { encoder.reset() }
+        var properties = encoder.properties(message.properties)
+        let (exchange, key) = (encoder.bytes(exchange), encoder.bytes(routingKey))
+        breaker.writeBegins()
+        let status = message.body.withUnsafeReadableBytes { body in
+            amqp_basic_publish(
+                connection, channel, exchange, key, isMandatory ? 1 : 0, 0, &properties,
+                amqp_bytes_t(len: body.count, bytes: UnsafeMutableRawPointer(mutating: body.baseAddress)))
+        }
+        breaker.writeEnds()
+        try check(status, doing: "publish")
+        if leavesCork(message.body.readableBytes) { flush() }
+    }
+
+    func acknowledge(_ tag: UInt64, on channel: UInt16) throws(AMQPError) {
+        breaker.writeBegins()
+        let status = amqp_basic_ack(connection, channel, tag, 0)
+        breaker.writeEnds()
+        try check(status, doing: "acknowledge")
+    }
+
+    func reject(_ tag: UInt64, requeue: Bool, on channel: UInt16) throws(AMQPError) {
+        breaker.writeBegins()
+        let status = amqp_basic_nack(connection, channel, tag, 0, requeue ? 1 : 0)
+        breaker.writeEnds()
+        try check(status, doing: "reject")
+    }
+
+    func confirmChannelClose(_ channel: UInt16) throws(AMQPError) {
+        var method = amqp_channel_close_ok_t()
+        try check(
+            amqp_send_method(connection, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &method), doing: "close a channel")
+    }
+
+    func confirmConnectionClose() {
+        var method = amqp_connection_close_ok_t()
+        _ = amqp_send_method(connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &method)
+    }
+
+    private func check(_ status: Int32, doing task: String) throws(AMQPError) {
+        guard status != AMQP_STATUS_OK.rawValue else { return }
+        throw AMQPError(
+            .connectionLost, "The connection broke while it tried to \(task): \(Self.text(ofStatus: status)).")
+    }
+
+    /// librabbitmq 0.11 sends every body frame but the last with `MSG_MORE`, and takes a full frame for one that is
+    /// not the last: then the kernel holds the end of the message back for up to 200 ms. The same holds for a message
+    /// without a body, which ends with its header frame.
+    private func leavesCork(_ bodyBytes: Int) -> Bool {
+        bodyBytes.isMultiple(of: Int(AMQP_DEFAULT_FRAME_SIZE) - 8)
+    }
+
+    /// Setting `TCP_NODELAY` pushes out what is held back (tcp(7)), although it is set already.
+    private func flush() {
+        var one: Int32 = 1
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    // MARK: Receiving
+
+    /// Whether frames wait inside the library, where `poll` cannot see them.
+    var hasBufferedInput: Bool {
+        amqp_frames_enqueued(connection) != 0 || amqp_data_in_buffer(connection) != 0
+    }
+
+    /// The next frame, if one is there; never waits. Also sends a heartbeat when one is due, and notices when the
+    /// broker's are missing.
+    func receive() throws(AMQPError) -> amqp_frame_t? {
+        var frame = amqp_frame_t()
+        var noTime = timeval(tv_sec: 0, tv_usec: 0)
+        breaker.writeBegins()
+        let status = amqp_simple_wait_frame_noblock(connection, &frame, &noTime)
+        breaker.writeEnds()
+        switch status {
+        case AMQP_STATUS_OK.rawValue: return frame
+        case AMQP_STATUS_TIMEOUT.rawValue: return nil
+        default: throw AMQPError(.connectionLost, "The connection broke: \(Self.text(ofStatus: status)).")
+        }
+    }
+
+    /// Gives back the memory of the frames of a channel, once what they carried has been copied.
+    func releaseBuffers(of channel: UInt16) {
+        amqp_maybe_release_buffers_on_channel(connection, channel)
+    }
+}
+
+/// Why the broker closed a channel or the connection.
+struct ServerException {
+    let code: UInt16
+    let text: String
+    let closesChannelOnly: Bool
+
+    init(_ method: amqp_method_t) {
+        switch (method.id, method.decoded) {
+        case (UInt32(AMQP_CHANNEL_CLOSE_METHOD), let decoded?):
+            let close = decoded.assumingMemoryBound(to: amqp_channel_close_t.self).pointee
+            (code, text, closesChannelOnly) = (close.reply_code, WireDecoder.string(close.reply_text), true)
+        case (UInt32(AMQP_CONNECTION_CLOSE_METHOD), let decoded?):
+            let close = decoded.assumingMemoryBound(to: amqp_connection_close_t.self).pointee
+            (code, text, closesChannelOnly) = (close.reply_code, WireDecoder.string(close.reply_text), false)
+        default:
+            (code, text, closesChannelOnly) = (0, "unexpected method \(method.id)", false)
+        }
+    }
+}
