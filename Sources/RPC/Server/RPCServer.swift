@@ -1,0 +1,132 @@
+internal import Domain
+internal import Instrumentation
+package import Logging
+internal import Metrics
+internal import ServiceContextModule
+public import ServiceLifecycle
+internal import Synchronization
+
+/// Takes requests from queues, has them done, and answers.
+///
+/// Guaranteed: at most ``ServedQueue/maxConcurrentRequests`` of a queue are worked on at once; a request whose deadline
+/// has passed is not begun; every other one gets exactly one reply from this worker, be it an error; it is acknowledged
+/// after its reply has been handed over, so that a worker that dies before leaves it to another. Not guaranteed: that a
+/// request is done once. Methods must bear repetition.
+public final class RPCServer: Service {
+    private let transport: any ServerTransport
+    private let router: RPCRouter
+    private let queues: [ServedQueue]
+    private let logger: Logger
+    private let drainSeconds: Int
+    private let inFlight = Atomic<Int>(0)
+    private let isDraining = Atomic<Bool>(false)
+
+    package init(
+        transport: any ServerTransport, router: RPCRouter, queues: [ServedQueue], drainSeconds: Int = 10, logger: Logger
+    ) {
+        self.transport = transport
+        self.router = router
+        self.queues = queues
+        self.drainSeconds = drainSeconds
+        self.logger = logger
+    }
+
+    /// Whether requests can come.
+    public var isServing: Bool { transport.isServing }
+
+    /// How many requests are being worked on.
+    public var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
+
+    /// Serves until the task is cancelled or a graceful shutdown begins. Then it takes no more requests, gives back
+    /// those that have not been begun, and waits for the others, at most the drain time.
+    public func run() async throws {
+        // Bounded by the prefetch of the queues: the broker sends no more until something is acknowledged.
+        let (requests, inbox) = AsyncStream.makeStream(of: IncomingRequest.self, bufferingPolicy: .unbounded)
+        transport.start(queues) { inbox.yield($0) }
+        await withTaskGroup { group in
+            group.addTask { await self.serve(requests) }
+            group.addTask {
+                try? await gracefulShutdown()
+                self.isDraining.store(true, ordering: .releasing)
+                await self.transport.stop()
+                inbox.finish()
+                try? await Task.sleep(for: .seconds(self.drainSeconds))
+            }
+            // Either everything has been served, or the drain time is over.
+            await group.next()
+            group.cancelAll()
+        }
+        logger.info("No more requests are taken")
+    }
+
+    private func serve(_ requests: AsyncStream<IncomingRequest>) async {
+        await withDiscardingTaskGroup { group in
+            for await request in requests {
+                if isDraining.load(ordering: .acquiring) {
+                    transport.giveBack(request)
+                } else {
+                    group.addTask { await self.serve(request) }
+                }
+            }
+        }
+    }
+
+    private func serve(_ request: IncomingRequest) async {
+        guard !request.deadline.hasPassed() else {
+            Counter(label: "rpc_server_expired_total").increment()
+            return transport.drop(request)
+        }
+        inFlight.add(1, ordering: .relaxed)
+        defer { inFlight.subtract(1, ordering: .relaxed) }
+        let start = ContinuousClock.now
+        let result = await result(of: request)
+        transport.reply(to: request, result)
+        record(request.method, result, start)
+    }
+
+    private func result(of request: IncomingRequest) async -> Result<RPCPayload, ServiceError> {
+        var context = ServiceContext.topLevel
+        InstrumentationSystem.instrument.extract(request.payload.fields, into: &context, using: FieldExtractor())
+        return await ServiceContext.withValue(context) {
+            do throws(ServiceError) {
+                let handler = try router.handler(for: request.method)
+                let known = RPCContext(
+                    deadline: request.deadline, callID: request.callID, isRedelivered: request.isRedelivered)
+                return .success(try await handler(request.payload, known))
+            } catch {
+                return .failure(error)
+            }
+        }
+    }
+
+    private func record(
+        _ method: String, _ result: Result<RPCPayload, ServiceError>, _ start: ContinuousClock.Instant
+    ) {
+        let known = router.methodNames.contains(method) ? method : "unknown"
+        var outcome = "ok"
+        if case .failure(let error) = result {
+            outcome = error.code.rawValue
+            let isDefect = error.code == .internal || error.code == .corrupt
+            logger.log(
+                level: isDefect ? .error : .debug, "A request failed: \(error)", metadata: ["method": "\(known)"])
+        }
+        Counter(label: "rpc_server_requests_total", dimensions: [("method", known), ("outcome", outcome)]).increment()
+        Metrics.Timer(label: "rpc_server_seconds", dimensions: [("method", known)])
+            .recordNanoseconds(Int64(start.duration(to: .now).inSeconds * 1e9))
+    }
+}
+
+/// Reads trace context from the fields of a request.
+struct FieldExtractor: Extractor {
+    func extract(key: String, from carrier: [String: RPCValue]) -> String? {
+        guard case .text(let text) = carrier[key] else { return nil }
+        return text
+    }
+}
+
+/// Writes trace context into the fields of a request.
+struct FieldInjector: Injector {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: RPCValue]) {
+        carrier[key] = .text(value)
+    }
+}
