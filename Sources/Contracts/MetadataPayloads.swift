@@ -1,0 +1,87 @@
+internal import Domain
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// `metadata.find.v1`, request.
+struct FindRequest: Codable {
+    let id: VideoID
+}
+
+/// `metadata.list.v1`, request.
+struct ListRequest: Codable {
+    let after: VideoID?
+    let limit: Int
+}
+
+/// `metadata.list.v1`, reply.
+struct ListReply: Codable {
+    let videos: [VideoPayload]
+    let next: VideoID?
+}
+
+/// `metadata.create.v1`, request.
+struct CreateRequest: Codable {
+    let id: VideoID?
+    let videoPath: String
+    let title: String?
+    let description: String?
+    let contentType: String?
+
+    init(_ video: NewVideo) {
+        id = video.id
+        videoPath = video.videoPath
+        title = video.title
+        description = video.description
+        contentType = video.contentType
+    }
+
+    var video: NewVideo {
+        NewVideo(id: id, videoPath: videoPath, title: title, description: description, contentType: contentType)
+    }
+}
+
+/// A video record on the wire. Moments are milliseconds since 1970, as MongoDB keeps them.
+struct VideoPayload: Codable {
+    let id: VideoID
+    let videoPath: String
+    let title: String?
+    let description: String?
+    let contentType: String?
+    let state: String
+    let createdAtMilliseconds: Int64?
+    let updatedAtMilliseconds: Int64?
+    let revision: Int64
+
+    init(_ video: Video) {
+        id = video.id
+        videoPath = video.videoPath
+        title = video.title
+        description = video.description
+        contentType = video.contentType
+        state = video.state.rawValue
+        createdAtMilliseconds = video.createdAt?.milliseconds
+        updatedAtMilliseconds = video.updatedAt?.milliseconds
+        revision = video.revision
+    }
+
+    /// A state that this version does not know is not played.
+    var video: Video {
+        Video(
+            id: id, videoPath: videoPath, title: title, description: description, contentType: contentType,
+            state: Video.State(rawValue: state) ?? .awaitingUpload,
+            createdAt: createdAtMilliseconds.map { Date(milliseconds: $0) },
+            updatedAt: updatedAtMilliseconds.map { Date(milliseconds: $0) }, revision: revision)
+    }
+}
+
+extension Date {
+    var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1_000).rounded()) }
+
+    init(milliseconds: Int64) {
+        self.init(timeIntervalSince1970: Double(milliseconds) / 1_000)
+    }
+}

@@ -1,0 +1,116 @@
+internal import Domain
+internal import NIOCore
+internal import RPC
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+/// `storage.stat.v1`, request.
+struct StatRequest: Codable {
+    let key: String
+}
+
+/// `storage.stat.v1`, reply.
+struct StatReply: Codable {
+    let version: String
+    let size: Int64
+    let contentType: String?
+    let modifiedAtMilliseconds: Int64
+    let chunkBytes: Int
+
+    init(_ facts: ObjectFacts) {
+        version = facts.version.description
+        size = facts.size
+        contentType = facts.contentType
+        modifiedAtMilliseconds = facts.modifiedAt.milliseconds
+        chunkBytes = facts.chunkBytes
+    }
+
+    func facts(of key: StorageKey) throws(ServiceError) -> ObjectFacts {
+        guard let version = ObjectVersion(version), size >= 0, StorageLimits.chunkBytesRange.contains(chunkBytes) else {
+            throw ServiceError(.internal, "The storage service gave facts of \(key) that cannot be.")
+        }
+        return ObjectFacts(
+            key: key, version: version, size: size, contentType: contentType,
+            modifiedAt: Date(milliseconds: modifiedAtMilliseconds), chunkBytes: chunkBytes)
+    }
+}
+
+/// `storage.read.v1`: the most frequent call by far, so its facts travel as fields, and the body is the bytes alone.
+enum ReadFields {
+    static let key = "key"
+    static let version = "version"
+    static let index = "index"
+    static let chunkBytes = "chunk-bytes"
+    static let offset = "offset"
+    static let size = "size"
+    static let checksum = "crc32c"
+}
+
+extension ChunkAddress {
+    /// The address as a request.
+    var payload: RPCPayload {
+        RPCPayload(
+            contentType: RPCPayload.bytes,
+            fields: [
+                ReadFields.key: .text(key.description), ReadFields.version: .text(version.description),
+                ReadFields.index: .number(index), ReadFields.chunkBytes: .number(Int64(chunkBytes)),
+            ], body: ByteBuffer())
+    }
+
+    /// Reads a request.
+    init(_ payload: RPCPayload) throws(ServiceError) {
+        guard let key = payload.text(ReadFields.key), let text = payload.text(ReadFields.version),
+            let index = payload.number(ReadFields.index), let chunkBytes = payload.number(ReadFields.chunkBytes)
+        else {
+            throw ServiceError(.invalidArgument, "A read needs the fields key, version, index and chunk-bytes.")
+        }
+        guard let version = ObjectVersion(text) else {
+            throw ServiceError(.invalidArgument, "The field version is not a version.")
+        }
+        guard index >= 0, let chunkBytes = Int(exactly: chunkBytes), StorageLimits.chunkBytesRange.contains(chunkBytes)
+        else {
+            throw ServiceError(
+                .invalidArgument,
+                "The field index is negative, or chunk-bytes is not within \(StorageLimits.chunkBytesRange).")
+        }
+        self.init(key: try StorageKey(key), version: version, index: index, chunkBytes: chunkBytes)
+    }
+}
+
+extension Chunk {
+    /// The chunk as a reply.
+    var payload: RPCPayload {
+        RPCPayload(
+            contentType: RPCPayload.bytes,
+            fields: [
+                ReadFields.version: .text(version.description), ReadFields.offset: .number(offset),
+                ReadFields.size: .number(objectSize),
+                ReadFields.checksum: .number(Int64(CRC32C.checksum(of: bytes))),
+            ], body: bytes)
+    }
+
+    /// Reads a reply, and checks that it is the chunk that was asked for and that its bytes are as they were sent.
+    init(_ payload: RPCPayload, of address: ChunkAddress) throws(ServiceError) {
+        guard let version = payload.text(ReadFields.version), let offset = payload.number(ReadFields.offset),
+            let size = payload.number(ReadFields.size), let checksum = payload.number(ReadFields.checksum)
+        else {
+            throw ServiceError(.internal, "A chunk came without version, offset, size or crc32c.")
+        }
+        guard version == address.version.description else {
+            throw ServiceError(.conflict, "\(address.key) has another version by now.")
+        }
+        let (start, overflow) = address.index.multipliedReportingOverflow(by: Int64(address.chunkBytes))
+        let count = max(0, min(Int64(address.chunkBytes), size - start))
+        guard !overflow, offset == start, payload.body.readableBytes == count,
+            checksum == Int64(CRC32C.checksum(of: payload.body))
+        else {
+            throw ServiceError(
+                .corrupt, "Chunk \(address.index) of \(address.key) is not as it was sent; its bytes are not used.")
+        }
+        self.init(version: address.version, offset: offset, objectSize: size, bytes: payload.body)
+    }
+}
