@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let instrumentation: Target.Dependency = .product(name: "Instrumentation", package: "swift-distributed-tracing")
@@ -73,7 +74,7 @@ let package = Package(
         .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio], swiftSettings: settings),
         .target(
             name: "ServiceKit",
-            dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, logging, metrics],
+            dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, signals, logging, metrics],
             swiftSettings: settings),
 
         // Services and the operator's tool. Services never import one another.

@@ -1,0 +1,19 @@
+/// A setting that is missing or wrong. One line tells its name, what it is for and what a right one looks like.
+public struct SettingError: Error, Sendable, CustomStringConvertible {
+    /// The name of the variable.
+    public let name: String
+    /// The line.
+    public let description: String
+
+    /// Makes an error.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the variable.
+    ///   - fault: What is wrong with it: "is missing", or "is not a number".
+    ///   - meaning: What it is for, as in "the address of the broker".
+    ///   - example: A value that would do.
+    public init(_ name: String, fault: String, meaning: String, example: String) {
+        self.name = name
+        description = "\(name) \(fault). It is \(meaning), for example \(name)=\(example)"
+    }
+}
