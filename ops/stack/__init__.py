@@ -1,0 +1,1 @@
+"""What ops/up, ops/down, ops/status and ops/test share: one module for each responsibility."""

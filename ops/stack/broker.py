@@ -1,0 +1,159 @@
+"""A private RabbitMQ node: its own data, ports, Erlang cookie and port mapper, all on the loopback address."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import shlex
+from pathlib import Path
+
+from .failure import Failure
+from .layout import Layout
+from .network import HOST
+from .processes import Process, start
+from .state import write_privately
+
+# Debian's wrapper on the PATH changes the user and takes the system's folders; the scripts behind it do not.
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+# One name for every stack: a node's name is known only to the port mapper it registers with, and each stack has its
+# own. A name made from the folder would lose the data when the folder is moved.
+NODE = "millrace@localhost"
+USER = "millrace"
+VIRTUAL_HOST = "/"
+# Enough for thousands of chunks in flight, and small enough to stop a runaway publisher before the machine swaps.
+MEMORY_LIMIT = "1GB"
+DISK_FREE_LIMIT = "50MB"
+DRAIN_SECONDS = 30.0
+
+
+class Broker:
+    """Writes the configuration of one private node, and starts it."""
+
+    def __init__(self, layout: Layout, ports: tuple[int, int, int], virtual_hosts: list[str]):
+        self.port, self.distribution_port, self.mapper_port = ports
+        self._layout = layout
+        self._folder = layout.broker
+        self._virtual_hosts = virtual_hosts
+        self._password = self._remembered_password()
+
+    @property
+    def url(self) -> str:
+        return self.url_of(VIRTUAL_HOST)
+
+    def url_of(self, virtual_host: str) -> str:
+        name = "%2f" if virtual_host == "/" else virtual_host
+        return f"amqp://{USER}:{self._password}@{HOST}:{self.port}/{name}"
+
+    @property
+    def control(self) -> Path:
+        """A rabbitmqctl that talks to this node and to no other."""
+        return self._folder / "rabbitmqctl"
+
+    @property
+    def server(self) -> Path:
+        """A rabbitmq-server that runs this node."""
+        return self._folder / "rabbitmq-server"
+
+    def start_mapper(self) -> Process:
+        """Starts the Erlang port mapper ourselves: the node would start one that outlives it."""
+        process = start(
+            "epmd",
+            ["epmd", "-address", HOST, "-port", str(self.mapper_port)],
+            {},
+            self._layout.log("epmd"),
+        )
+        process.port = self.mapper_port
+        process.drain_seconds = 5.0
+        return process
+
+    def start_node(self) -> Process:
+        """Writes the configuration and starts the node; it takes connections some seconds later."""
+        if not (SCRIPTS / "rabbitmq-server").exists():
+            raise Failure(f"{SCRIPTS}/rabbitmq-server is missing", "apt-get install rabbitmq-server")
+        self._write_configuration()
+        process = start("rabbitmq", [str(self.server)], {}, self._layout.log("rabbitmq"), self._clean_environment())
+        process.port = self.port
+        process.drain_seconds = DRAIN_SECONDS
+        return process
+
+    def _remembered_password(self) -> str:
+        """The broker's password, made once and kept for the next start, since the node's data outlive it."""
+        path = self._folder / "password"
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            password = secrets.token_hex(16)
+            write_privately(path, password + "\n")
+            return password
+
+    def _write_configuration(self) -> None:
+        folder = self._folder
+        (folder / "home").mkdir(exist_ok=True)
+        write_privately(folder / "definitions.json", json.dumps(self._definitions(), indent=2) + "\n")
+        write_privately(
+            folder / "rabbitmq.conf",
+            f"listeners.tcp.local = {HOST}:{self.port}\n"
+            f"load_definitions = {folder}/definitions.json\n"
+            f"vm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
+            f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\n"
+            "log.console = true\n"
+            "log.console.level = warning\n",
+        )
+        (folder / "enabled_plugins").write_text("[].\n")
+        for script in (self.server, self.control):
+            self._write_script(script)
+
+    def _definitions(self) -> dict[str, object]:
+        """User, virtual hosts and permissions, loaded at every start; only a salted hash of the password is in it."""
+        salt = os.urandom(4)
+        hashed = base64.b64encode(salt + hashlib.sha256(salt + self._password.encode()).digest()).decode()
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        return {
+            "vhosts": [{"name": name} for name in self._virtual_hosts],
+            "users": [
+                {
+                    "name": USER,
+                    "password_hash": hashed,
+                    "hashing_algorithm": "rabbit_password_hashing_sha256",
+                    "tags": "administrator",
+                }
+            ],
+            "permissions": [{"user": USER, "vhost": name} | everything for name in self._virtual_hosts],
+        }
+
+    def _write_script(self, path: Path) -> None:
+        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in self._environment().items())
+        path.write_text(f"#!/bin/sh\n{exports}exec {SCRIPTS}/{path.name} \"$@\"\n")
+        path.chmod(0o700)
+
+    def _environment(self) -> dict[str, str]:
+        folder = str(self._folder)
+        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        return {
+            "HOME": f"{folder}/home",
+            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_MNESIA_BASE": f"{folder}/data",
+            "RABBITMQ_LOG_BASE": f"{folder}/log",
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
+            # Named so that the system's files of these kinds are not read.
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{folder}/advanced.config",
+            "RABBITMQ_CONF_ENV_FILE": f"{folder}/rabbitmq-env.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
+            "RABBITMQ_DIST_PORT": str(self.distribution_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {loopback}",
+            "RABBITMQ_CTL_ERL_ARGS": f"-start_epmd false {loopback}",
+            "ERL_EPMD_ADDRESS": HOST,
+            "ERL_EPMD_PORT": str(self.mapper_port),
+            # Makes the start script turn into the node instead of waiting for it: one process, one id.
+            "detached": "true",
+        }
+
+    @staticmethod
+    def _clean_environment() -> dict[str, str]:
+        """Ours, without what a developer may have set for a RabbitMQ or an Erlang of their own."""
+        foreign = ("RABBITMQ_", "ERL_")
+        return {key: value for key, value in os.environ.items() if not key.startswith(foreign)}

@@ -1,0 +1,78 @@
+"""The two servers that everything stands on: a private RabbitMQ node and a private mongod."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+
+from . import broker, database, network, packages
+from .failure import Failure
+from .layout import Layout
+from .processes import Process
+from .progress import Progress, Step
+from .state import State
+
+# RabbitMQ needs about 8 s on two free cores; a machine that builds something beside it takes several times that.
+SECONDS_TO_START = 120.0
+
+
+@dataclass
+class Servers:
+    broker: broker.Broker
+    database_url: str
+
+
+def install_missing(layout: Layout, progress: Progress) -> None:
+    """Installs whatever the build and the servers need and this machine lacks. Silent when nothing is missing."""
+    absent = packages.missing(packages.NEEDED)
+    if absent:
+        with progress.step("install Debian packages") as step:
+            packages.install(absent, layout, step)
+            step.detail = " ".join(absent)
+    mongod = database.find(layout)
+    if mongod is None:
+        with progress.step("install mongod") as step:
+            mongod = database.install(layout, step)
+            step.detail = str(mongod.relative_to(layout.root))
+    libraries = database.missing_libraries(mongod)
+    if libraries:
+        with progress.step("install libraries for mongod") as step:
+            database.install_libraries(libraries, mongod, layout, step)
+
+
+def start_servers(layout: Layout, state: State, progress: Progress, virtual_hosts: list[str]) -> Servers:
+    """Starts both at once, waits until both answer, and notes each the moment it exists."""
+    mongod = database.find(layout)
+    if mongod is None or shutil.which("epmd") is None:
+        raise Failure("mongod or epmd is missing", "ops/up and ops/test install them; what did their last run say?")
+    ports = network.free_ports(4)
+    node = broker.Broker(layout, (ports[0], ports[1], ports[2]), virtual_hosts)
+    with progress.step("start RabbitMQ and mongod") as step:
+        database_process = state.add(database.start_database(layout, mongod, ports[3]))
+        mapper_process = state.add(node.start_mapper())
+        step.detail = "waiting for the Erlang port mapper"
+        wait_until(step, mapper_process, lambda: network.accepts(node.mapper_port))
+        broker_process = state.add(node.start_node())
+        step.detail = f"waiting for mongod on port {ports[3]}"
+        wait_until(step, database_process, lambda: network.accepts(ports[3]))
+        # A node opens its port as the last act of its start, after users and virtual hosts are there.
+        step.detail = f"waiting for RabbitMQ on port {node.port}"
+        wait_until(step, broker_process, lambda: network.accepts(node.port))
+        step.detail = f"RabbitMQ on port {node.port}, mongod on port {ports[3]}"
+    return Servers(node, database.url(ports[3]))
+
+
+def wait_until(step: Step, process: Process, ready, seconds: float = SECONDS_TO_START) -> None:
+    """Waits until `ready()` is true; fails at once when the process ends, and after `seconds` otherwise."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if not process.runs:
+            raise Failure(f"{process.name} did not start ({process.ending()})", "look at its log", process.log_path)
+        if time.monotonic() > deadline:
+            raise Failure(
+                f"{process.name} was not ready after {seconds:.0f} s",
+                "look at its log; on a very slow machine simply try again",
+                process.log_path,
+            )
+        step.wait(0.1)

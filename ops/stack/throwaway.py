@@ -1,0 +1,56 @@
+"""A stack of servers for one test run: its own folder, its own ports, and nothing left afterwards."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .layout import ROOT, Layout
+from .progress import Progress
+from .servers import Servers, start_servers
+from .shutdown import shut_down
+from .state import State
+
+# Two virtual hosts, so that integration tests and end-to-end tests do not see each other's queues.
+INTEGRATION, END_TO_END = "/", "end-to-end"
+PREFIX = "test-"
+
+
+@contextmanager
+def servers(progress: Progress) -> Iterator[tuple[Layout, Servers]]:
+    """Private servers with throwaway data, gone when the block ends, however it ends."""
+    home = ROOT / ".millrace"
+    home.mkdir(exist_ok=True)
+    clean_up_after_the_dead(home, progress)
+    layout = Layout(Path(tempfile.mkdtemp(prefix=PREFIX, dir=home)))
+    layout.make()
+    state = State(layout)
+    state.keep()
+    try:
+        yield layout, start_servers(layout, state, progress, [INTEGRATION, END_TO_END])
+    finally:
+        progress.interrupts.begin_stopping()
+        shut_down(state, progress)
+        shutil.rmtree(layout.directory, ignore_errors=True)
+
+
+def environment(layout: Layout, started: Servers) -> dict[str, str]:
+    """What integration and end-to-end tests read."""
+    return {
+        "RABBIT": started.broker.url_of(INTEGRATION),
+        "RABBIT_END_TO_END": started.broker.url_of(END_TO_END),
+        "RABBITMQ_CTL": str(started.broker.control),
+        "DBHOST": started.database_url,
+    }
+
+
+def clean_up_after_the_dead(home: Path, progress: Progress) -> None:
+    """Ends and deletes what a test run that was killed (kill -9) left behind; a living run is left alone."""
+    for folder in sorted(home.glob(f"{PREFIX}*")):
+        state = State(Layout(folder))
+        if state.living_keeper is None and state.keeper is not None:
+            shut_down(state, progress)
+            shutil.rmtree(folder, ignore_errors=True)
