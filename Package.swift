@@ -95,7 +95,7 @@ let package = Package(
         .executableTarget(
             name: "VideoStorage",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, lifecycle, logging, metrics,
+                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, nioPosix, lifecycle, logging, metrics,
                 configuration,
             ],
             swiftSettings: settings),
@@ -125,7 +125,7 @@ let package = Package(
             "VideoStreamingTests",
             ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, logging]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
-        unitTests("VideoStorageTests", ["VideoStorage", "Domain", "TestKit", nio, logging]),
+        unitTests("VideoStorageTests", ["VideoStorage", "Domain", "TestKit", nio, logging, metrics]),
         unitTests("MillraceCLITests", ["MillraceCLI", "Domain"]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.

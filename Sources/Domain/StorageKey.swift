@@ -25,6 +25,19 @@ public struct StorageKey: Sendable, Hashable, CustomStringConvertible {
         description.split(separator: "/", omittingEmptySubsequences: false)
     }
 
+    /// Keys are equal when their bytes are. Two Unicode spellings of one name are two keys, because to a provider they
+    /// are two names; `String` would take them for one.
+    public static func == (left: StorageKey, right: StorageKey) -> Bool {
+        left.description.utf8.elementsEqual(right.description.utf8)
+    }
+
+    /// Hashes the bytes.
+    public func hash(into hasher: inout Hasher) {
+        var text = description
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        hasher.combine(UInt8(0xFF))
+    }
+
     private static func fault(in text: String) -> String? {
         if text.isEmpty { return "it is empty" }
         if text.utf8.count > maxBytes { return "it is longer than \(maxBytes) bytes" }

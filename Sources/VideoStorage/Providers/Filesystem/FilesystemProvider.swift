@@ -1,0 +1,129 @@
+import Domain
+import Logging
+import Metrics
+import NIOCore
+
+/// Keeps each blob as a file below one directory: the location is the path from there.
+///
+/// Symbolic links inside the directory work; one that leads out of it is refused, and nothing behind it is read.
+/// A hard link cannot be told from any other file, and a file system that is mounted inside the directory belongs to it.
+///
+/// The directory may be shared by several workers (a network file system, say) as long as all of them see the same
+/// inode numbers and times.
+struct FilesystemProvider: StorageProvider {
+    let name = ProviderName.filesystem
+    private let root: StorageRoot
+    private let threads: BlockingThreads
+    private let metrics: StorageMetrics
+    private let logger: Logger
+
+    /// Takes a directory that exists.
+    ///
+    /// - Parameters:
+    ///   - root: The path of the directory. The call blocks for as long as it takes to look at it.
+    ///   - threads: Where system calls are made; the owner shuts them down when the provider is no longer used.
+    ///   - metrics: Where refusals are counted.
+    ///   - logger: Where refused locations and unexpected failures are written.
+    /// - Throws: `invalidArgument` with the remedy when the directory cannot be used.
+    init(root: String, threads: BlockingThreads, metrics: StorageMetrics, logger: Logger) throws(ServiceError) {
+        self.root = try StorageRoot(path: root)
+        self.threads = threads
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    func stat(_ location: StorageKey, deadline: Deadline) async throws(ServiceError) -> BlobFacts {
+        try await onThread(location, deadline: deadline) { _, _, facts in facts }
+    }
+
+    func read(
+        _ location: StorageKey,
+        range: ByteRange,
+        validator: BlobValidator,
+        deadline: Deadline
+    ) async throws(ServiceError) -> ByteBuffer {
+        guard range.count <= Int64(StorageLimits.chunkBytesRange.upperBound) else {
+            throw ServiceError(
+                .invalidArgument, "A read is limited to \(StorageLimits.chunkBytesRange.upperBound) bytes.")
+        }
+        return try await onThread(location, deadline: deadline) { file, mark, facts in
+            try Self.read(range, of: file, facts: facts, location: location, validator: validator, mark: mark)
+        }
+    }
+
+    /// Opens a file, assures itself that it is a blob below the root, and hands it on, all on one thread.
+    private func onThread<Value: Sendable>(
+        _ location: StorageKey,
+        deadline: Deadline,
+        _ body: @escaping @Sendable (borrowing OpenFile, CancellationMark, BlobFacts) throws -> Value
+    ) async throws(ServiceError) -> Value {
+        try await threads.run(deadline: deadline) { mark throws(ServiceError) in
+            do {
+                let file = try OpenFile(path: root.path(of: location))
+                let facts = try file.facts()
+                guard try root.contains(file) else { throw refusal(of: location) }
+                guard let facts else {
+                    throw ServiceError(.notFound, "There is no object \"\(location)\" in the storage: it is no file.")
+                }
+                return try body(file, mark, facts)
+            } catch let failure as SystemCallFailure {
+                throw explain(failure, location: location)
+            } catch let error as ServiceError {
+                throw error
+            } catch {
+                throw ServiceError(.internal, "\"\(location)\" could not be read.", cause: error)
+            }
+        }
+    }
+
+    /// Reads a range of a file in the state that the validator names. The state is looked at before and after, on the
+    /// descriptor that is read from, so the bytes are of that one state.
+    private static func read(
+        _ range: ByteRange,
+        of file: borrowing OpenFile,
+        facts: BlobFacts,
+        location: StorageKey,
+        validator: BlobValidator,
+        mark: CancellationMark
+    ) throws -> ByteBuffer {
+        guard facts.validator == validator else { throw changed(location) }
+        guard range.first < facts.size else {
+            throw ServiceError(.invalidArgument, "The range \(range) begins past the end of \"\(location)\".")
+        }
+        let count = Int(min(range.count, facts.size - range.first))
+        let bytes = try file.read(first: range.first, count: count, mark: mark)
+        guard try file.facts()?.validator == validator else { throw changed(location) }
+        guard bytes.readableBytes == count else {
+            throw ServiceError(.corrupt, "\"\(location)\" ends before the size that the file system gives for it.")
+        }
+        return bytes
+    }
+
+    private static func changed(_ location: StorageKey) -> ServiceError {
+        ServiceError(.conflict, "\"\(location)\" has changed; ask again for its current version.")
+    }
+
+    private func refusal(of location: StorageKey) -> ServiceError {
+        metrics.refusals.increment()
+        logger.warning(
+            "refused a location that leads out of the storage directory",
+            metadata: ["key": "\(PrintableText(location.description))"])
+        return ServiceError(.invalidArgument, "\"\(location)\" is refused: it leads out of the storage directory.")
+    }
+
+    private func explain(_ failure: SystemCallFailure, location: StorageKey) -> ServiceError {
+        let error = failure.serviceError(for: location)
+        switch error.code {
+        case .notFound where !root.exists():
+            logger.error("the storage directory is gone", metadata: ["directory": "\(root.path)"])
+            return ServiceError(.unavailable, "The storage directory is gone; mount or create it.", cause: failure)
+        case .notFound:
+            break
+        default:
+            logger.error(
+                "a file of the storage directory could not be read",
+                metadata: ["key": "\(PrintableText(location.description))", "reason": "\(failure)"])
+        }
+        return error
+    }
+}
