@@ -4,12 +4,6 @@ struct ReadinessProblem: Sendable, Equatable, Codable {
     var part: String
     /// What is wrong with it, for humans. Carries no secret.
     var reason: String
-
-    /// Makes a problem.
-    init(part: String, reason: String) {
-        self.part = part
-        self.reason = reason
-    }
 }
 
 /// Finds out what is missing; an empty list means that all is well. It bounds its own time: `/readyz` waits for it.

@@ -26,6 +26,7 @@ public final class InMemoryMetadata: MetadataService {
         state.withLock { $0.failure = failure }
     }
 
+    /// As the protocol says.
     public func find(_ id: VideoID, deadline: Deadline) async throws(ServiceError) -> Video {
         try check()
         guard let video = state.withLock({ $0.videos[id] }) else {
@@ -34,6 +35,7 @@ public final class InMemoryMetadata: MetadataService {
         return video
     }
 
+    /// As the protocol says.
     public func list(
         after cursor: VideoID?, limit: Int, deadline: Deadline
     ) async throws(ServiceError) -> VideoPage {
@@ -47,6 +49,7 @@ public final class InMemoryMetadata: MetadataService {
         return VideoPage(videos: page, next: rest.count > limit ? page.last?.id : nil)
     }
 
+    /// As the protocol says; ids that it chooses count up from 1.
     public func create(_ video: NewVideo, deadline: Deadline) async throws(ServiceError) -> Video {
         try check()
         let result: Result<Video, ServiceError> = state.withLock { state in

@@ -81,6 +81,7 @@ public final class InMemoryStorage: StorageService {
         state.withLock { $0.alter = change }
     }
 
+    /// As the protocol says.
     public func stat(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
         let (call, interfere) = state.withLock { state in
             state.counts.stats += 1
@@ -90,6 +91,7 @@ public final class InMemoryStorage: StorageService {
         return try object(key).facts
     }
 
+    /// As the protocol says.
     public func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
         let (call, interfere) = state.withLock { state in
             state.counts.reads += 1

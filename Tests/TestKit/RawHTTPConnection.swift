@@ -22,6 +22,8 @@ public struct RawHTTPConnection {
     ///   - port: Where to connect.
     ///   - receiveBufferBytes: The kernel's receive buffer, to make a viewer that takes little; `nil` leaves it alone.
     ///   - work: What to do with the connection.
+    /// - Returns: What the work returns.
+    /// - Throws: What the work throws, or that there is no connection.
     public static func connected<Value>(
         toPort port: Int, receiveBufferBytes: Int? = nil,
         _ work: (inout RawHTTPConnection) async throws -> Value
@@ -81,6 +83,8 @@ public struct RawHTTPConnection {
     /// Reads a whole response; the body as far as it comes.
     ///
     /// - Parameter hasBody: Whether a body follows the head: not after HEAD.
+    /// - Returns: The response; it says itself whether its body is whole.
+    /// - Throws: ``Unexpected`` when not even a head comes.
     public mutating func response(hasBody: Bool = true) async throws -> RawHTTPResponse {
         var response = try await head()
         let length = hasBody && response.status != 304 ? Int(response["content-length"] ?? "0") ?? 0 : 0

@@ -32,6 +32,7 @@ struct ChunkReader: Sendable {
     /// - Parameters:
     ///   - index: Which chunk.
     ///   - giveUp: When the stall budget is spent. The last attempt may not outlast it either.
+    /// - Returns: The chunk, checked.
     /// - Throws: The last failure, or `CancellationError`.
     func readPersistently(_ index: Int64, giveUp: Deadline) async throws -> Chunk {
         var pause = RetryPause(first: limits.firstRetryPause, limit: limits.maxRetryPause)
