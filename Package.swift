@@ -23,6 +23,7 @@ let configuration: Target.Dependency = .product(name: "Configuration", package: 
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -81,8 +82,8 @@ let package = Package(
         .executableTarget(
             name: "VideoStreaming",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, httpTypes, nio, lifecycle, logging,
-                metrics, configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore, httpTypes, nio,
+                lifecycle, logging, metrics, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(

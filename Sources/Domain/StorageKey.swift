@@ -21,8 +21,12 @@ public struct StorageKey: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The parts between the slashes; at least one, none of them empty.
-    public var parts: [Substring] {
-        description.split(separator: "/", omittingEmptySubsequences: false)
+    public var parts: [Substring] { Self.parts(of: description) }
+
+    /// Splits at the byte `/`, as a file system does. Splitting at the character would miss a slash that a combining mark
+    /// follows: to Swift the two are one character, to the kernel they are not.
+    private static func parts(of text: String) -> [Substring] {
+        text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Substring($0) }
     }
 
     /// Keys are equal when their bytes are. Two Unicode spellings of one name are two keys, because to a provider they
@@ -47,7 +51,7 @@ public struct StorageKey: Sendable, Hashable, CustomStringConvertible {
             if byte < 0x20 || byte == 0x7F { return "it holds a control character" }
             if byte == UInt8(ascii: "\\") { return "it holds a backslash" }
         }
-        for part in text.split(separator: "/", omittingEmptySubsequences: false) {
+        for part in parts(of: text) {
             if part.isEmpty { return "it has an empty part" }
             if part == "." || part == ".." { return "it has a part \"\(part)\"" }
         }

@@ -1,0 +1,44 @@
+import Domain
+import Hummingbird
+import Logging
+import NIOCore
+
+/// Assembles the gateway: routes, handlers and server, from the services that it is handed.
+///
+/// It is a service: `run()` serves until the task is cancelled or a graceful shutdown begins, and then lets the responses
+/// that are under way come to their end.
+///
+/// Limits of the server, in HTTP's own terms: a header list over ``GatewayConfiguration/maxHeaderBytes`` or
+/// ``GatewayConfiguration/maxHeaderFields`` gets 400 and a closed connection; a request's target is limited to what fits
+/// NIO's parser (80 KiB); bodies of requests are read and thrown away.
+///
+/// - Parameters:
+///   - metadata: Knows the videos.
+///   - storage: Has their bytes.
+///   - readiness: What `/readyz` asks; must bound its own time.
+///   - configuration: Address and limits.
+///   - logger: Takes the access log (info) and the failures.
+///   - onServerRunning: Told of the listening channel, and so of the port that was taken when 0 was asked for.
+/// - Returns: The service to run.
+func makeGateway(
+    metadata: any MetadataService,
+    storage: any StorageService,
+    readiness: @escaping ReadinessCheck,
+    configuration: GatewayConfiguration,
+    logger: Logger,
+    onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
+) -> some ApplicationProtocol {
+    let responder = GatewayResponder(
+        content: ContentHandler(metadata: metadata, storage: storage, configuration: configuration),
+        records: RecordHandler(metadata: metadata, configuration: configuration),
+        health: HealthHandler(readiness: readiness),
+        page: PageHandler(metadata: metadata, configuration: configuration),
+        metrics: GatewayMetrics())
+    return Application(
+        responder: responder,
+        server: .gateway(configuration),
+        configuration: ApplicationConfiguration(
+            address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1_024),
+        onServerRunning: onServerRunning,
+        logger: logger)
+}

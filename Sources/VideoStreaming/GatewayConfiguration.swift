@@ -1,0 +1,52 @@
+import Domain
+
+/// Everything that can be set for the gateway. The defaults are for one gateway process on a small machine.
+///
+/// | Variable | Property | Default |
+/// |---|---|---|
+/// | `HOST` | ``host`` | `0.0.0.0` |
+/// | `PORT` | ``port`` | 4000 |
+/// | `READ_AHEAD_CHUNKS` | ``readAheadChunks`` | 4 |
+/// | `REQUEST_DEADLINE_SECONDS` | ``requestDeadlineSeconds`` | 5 |
+/// | `CHUNK_DEADLINE_SECONDS` | ``chunkDeadlineSeconds`` | 5 |
+/// | `STALL_SECONDS` | ``stallSeconds`` | 30 |
+/// | `IDLE_CONNECTION_SECONDS` | ``idleConnectionSeconds`` | 60 |
+/// | `MAX_HEADER_BYTES` | ``maxHeaderBytes`` | 16384 |
+/// | `MAX_HEADER_FIELDS` | ``maxHeaderFields`` | 100 |
+struct GatewayConfiguration: Sendable {
+    /// The address to listen at; all IPv4 interfaces by default, as a container needs it.
+    var host = "0.0.0.0"
+    /// The TCP port to listen at, 0 for any free one; the book's services stand at 4000 and above.
+    var port = 4_000
+    /// The most chunks that one stream holds or waits for. Four of 256 KiB cover a round trip of 20 ms at 400 Mbit/s and
+    /// cost at most 1 MiB a viewer.
+    var readAheadChunks = 4
+    /// How long a request may take until its first byte is ready: the viewer gets an answer while still patient.
+    var requestDeadlineSeconds = 5.0
+    /// How long one attempt to read a chunk in mid-stream may take; shorter than the stall budget, so that a worker that
+    /// never answers leaves time to ask another.
+    var chunkDeadlineSeconds = 5.0
+    /// How long a stream may stand still before it is cut. Players buffer about half a minute, and a worker, a broker or
+    /// a database is restarted in less.
+    var stallSeconds = 30.0
+    /// How long a connection may be without a request, or with an unfinished one, before it is closed.
+    var idleConnectionSeconds = 60.0
+    /// The most bytes of a request's header fields, of one alone or of all together. Browsers send less than 2 KiB.
+    var maxHeaderBytes = 16_384
+    /// The most header fields of a request. Browsers send about 20.
+    var maxHeaderFields = 100
+
+    /// The defaults.
+    init() {}
+
+    /// The limits of each stream.
+    var delivery: DeliveryLimits {
+        DeliveryLimits(
+            readAheadChunks: readAheadChunks,
+            chunkDeadline: .seconds(chunkDeadlineSeconds),
+            stallBudget: .seconds(stallSeconds))
+    }
+
+    /// When a request that starts now must have its first byte ready.
+    var requestDeadline: Deadline { .after(.seconds(requestDeadlineSeconds)) }
+}

@@ -1,0 +1,135 @@
+import Domain
+import HTTPTypes
+
+/// Decides how to answer GET and HEAD for one object, as RFC 9110 says: preconditions (section 13), then ranges
+/// (section 14). Pure: the same input always gives the same plan.
+///
+/// Where the RFC leaves a choice:
+/// - Several satisfiable ranges get the whole object with 200 (section 14.2 allows a server to ignore `Range`); if only
+///   one of them is satisfiable, that one is sent with 206.
+/// - A `Range` that is malformed, in an unknown unit or sent twice is ignored.
+/// - `Cache-Control: no-cache` lets caches keep the bytes but makes them ask before each use: the bytes behind an id may
+///   be replaced at any time, and asking costs one 304.
+struct ResponsePlanner: Sendable {
+    /// The object.
+    let facts: ObjectFacts
+    /// The `Content-Type` of its bytes.
+    let contentType: String
+    /// The time at which the answer is made.
+    let now: HTTPDate
+
+    /// The strong validator: the version names one immutable state of the bytes.
+    private var entityTag: EntityTag { EntityTag(strong: facts.version.description) }
+
+    /// When the bytes were last changed, never later than now (section 8.8.2.1); `nil` when HTTP cannot write it.
+    private var lastModified: HTTPDate? { HTTPDate(facts.modifiedAt).map { min($0, now) } }
+
+    /// Makes the plan for a request with this method, GET or HEAD, and these header fields.
+    func plan(method: HTTPRequest.Method, fields: HTTPFields) -> ResponsePlan {
+        switch evaluatePreconditions(fields) {
+        case .failed(let field):
+            return preconditionFailed(field)
+        case .notModified:
+            return ResponsePlan(status: .notModified, fields: validators, body: .none)
+        case .passed:
+            break
+        }
+        guard method == .get, let text = fields[.range], ifRangeHolds(fields),
+            let specifiers = RangeSpecifier.list(text)
+        else { return whole(method: method) }
+        let satisfiable = specifiers.lazy.compactMap { $0.resolved(size: facts.size) }.prefix(2)
+        switch satisfiable.count {
+        case 0: return unsatisfiable()
+        case 1: return satisfiable.first.map(partial) ?? whole(method: method)
+        default: return whole(method: method)
+        }
+    }
+}
+
+// MARK: - Conditions
+
+extension ResponsePlanner {
+    private enum Verdict {
+        case passed
+        case notModified
+        case failed(HTTPField.Name)
+    }
+
+    /// The order of section 13.2.2, for GET and HEAD.
+    private func evaluatePreconditions(_ fields: HTTPFields) -> Verdict {
+        if let text = fields[.ifMatch] {
+            if !EntityTagCondition(text).holdsStrongly(for: entityTag) { return .failed(.ifMatch) }
+        } else if let date = date(in: fields, .ifUnmodifiedSince), let lastModified, lastModified > date {
+            return .failed(.ifUnmodifiedSince)
+        }
+        if let text = fields[.ifNoneMatch] {
+            if EntityTagCondition(text).holdsWeakly(for: entityTag) { return .notModified }
+        } else if let date = date(in: fields, .ifModifiedSince), let lastModified, lastModified <= date {
+            return .notModified
+        }
+        return .passed
+    }
+
+    /// Whether `Range` counts (section 13.1.5): no `If-Range`, the current entity tag by strong comparison, or exactly the
+    /// date of the last change when that is a strong validator, that is, at least one second old.
+    private func ifRangeHolds(_ fields: HTTPFields) -> Bool {
+        guard let text = fields[.ifRange] else { return true }
+        if let tag = EntityTag(text) { return tag.matchesStrongly(entityTag) }
+        guard let date = HTTPDate(text, now: now), let lastModified else { return false }
+        return date == lastModified && lastModified < now
+    }
+
+    /// The date of a field; `nil` when the field is missing or holds no date, in which case it is ignored.
+    private func date(in fields: HTTPFields, _ name: HTTPField.Name) -> HTTPDate? {
+        fields[name].flatMap { HTTPDate($0, now: now) }
+    }
+}
+
+// MARK: - Answers
+
+extension ResponsePlanner {
+    /// What caches need of every answer about the object's current state.
+    private var validators: HTTPFields {
+        var fields: HTTPFields = [.eTag: entityTag.description, .cacheControl: "no-cache"]
+        if let lastModified { fields[.lastModified] = lastModified.description }
+        return fields
+    }
+
+    private func representation(length: Int64) -> HTTPFields {
+        var fields = validators
+        fields[.acceptRanges] = "bytes"
+        fields[.contentType] = contentType
+        fields[.contentLength] = String(length)
+        fields[.xContentTypeOptions] = "nosniff"
+        return fields
+    }
+
+    private func whole(method: HTTPRequest.Method) -> ResponsePlan {
+        let range = ByteRange(first: 0, last: facts.size - 1)
+        let body = method == .head ? ResponsePlan.Body.none : range.map(ResponsePlan.Body.bytes) ?? .none
+        return ResponsePlan(status: .ok, fields: representation(length: facts.size), body: body)
+    }
+
+    private func partial(_ range: ByteRange) -> ResponsePlan {
+        var fields = representation(length: range.count)
+        fields[.contentRange] = "bytes \(range)/\(facts.size)"
+        return ResponsePlan(status: .partialContent, fields: fields, body: .bytes(range))
+    }
+
+    private func unsatisfiable() -> ResponsePlan {
+        var fields = validators
+        fields[.acceptRanges] = "bytes"
+        fields[.contentRange] = "bytes */\(facts.size)"
+        let problem = Problem(
+            status: .rangeNotSatisfiable,
+            detail: "The video has \(facts.size) bytes; none of them lies in the range that was asked for.")
+        return ResponsePlan(status: .rangeNotSatisfiable, fields: fields, body: .problem(problem))
+    }
+
+    private func preconditionFailed(_ field: HTTPField.Name) -> ResponsePlan {
+        let problem = Problem(
+            status: .preconditionFailed,
+            detail: "The video is not in the state that \(field.rawName) asks for; its entity tag is \(entityTag).")
+        return ResponsePlan(status: .preconditionFailed, fields: validators, body: .problem(problem))
+    }
+}

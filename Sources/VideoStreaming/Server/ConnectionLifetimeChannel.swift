@@ -1,0 +1,33 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// Ends the work for a connection when the connection ends.
+///
+/// Hummingbird notices a client that has gone only when it writes to it. A stream that waits for storage writes nothing, so
+/// here the task of each connection is cancelled as soon as its channel is closed, and with it every read that it waits for.
+///
+/// Non-guarantee: a client that closes only its sending side (TCP FIN) may still want the answer, so that is no end. One
+/// that has closed both sides looks the same until the next write is answered with a reset; until then no more than the
+/// window of one stream is read for it.
+struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
+    /// What handles the connection.
+    let base: Base
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Base.Value> {
+        base.setup(channel: channel, logger: logger)
+    }
+
+    func handle(value: Base.Value, logger: Logger) async {
+        let (ending, signal) = AsyncStream<Never>.makeStream()
+        value.channel.closeFuture.whenComplete { _ in signal.finish() }
+        await withDiscardingTaskGroup { group in
+            group.addTask { [base] in
+                await base.handle(value: value, logger: logger)
+                signal.finish()
+            }
+            for await _ in ending {}
+            group.cancelAll()
+        }
+    }
+}

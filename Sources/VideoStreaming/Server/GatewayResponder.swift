@@ -1,0 +1,137 @@
+import Domain
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// Answers every request: finds the route, lets its handler reply, and sends the reply with an account of what was sent.
+struct GatewayResponder: HTTPResponder {
+    /// Answers for bytes.
+    let content: ContentHandler
+    /// Answers for records.
+    let records: RecordHandler
+    /// Answers for health.
+    let health: HealthHandler
+    /// Answers for people.
+    let page: PageHandler
+    /// What is counted.
+    let metrics: GatewayMetrics
+
+    /// Every route knows these and no others.
+    private static let allowedMethods: [HTTPRequest.Method] = [.get, .head]
+
+    @Sendable func respond(to request: Request, context: GatewayContext) async throws -> Response {
+        let started = ContinuousClock.now
+        let route = Route(path: request.uri.path)
+        let reply = await reply(to: request, route: route, logger: context.logger)
+        if let failure = reply.failure { log(failure, status: reply.status, to: context.logger) }
+        let exchange = Exchange(
+            request: request.head, route: route?.pattern ?? "unknown", status: reply.status, started: started,
+            logger: context.logger, metrics: metrics)
+        return response(reply, isHead: request.method == .head, exchange: exchange, context: context)
+    }
+
+    private func reply(to request: Request, route: Route?, logger: Logger) async -> Reply {
+        guard let route else { return Reply(.unknownPath) }
+        guard Self.allowedMethods.contains(request.method) else {
+            return Reply(.methodNotAllowed(request.method, allowed: Self.allowedMethods))
+        }
+        let query = QueryParameters(request.uri.query)
+        switch route {
+        case .page: return await page.reply(query)
+        case .health: return health.health()
+        case .readiness: return await health.ready()
+        case .list: return await records.list(query)
+        case .record(let text):
+            return await reply { () throws(ServiceError) in
+                await records.reply(id: try VideoIDParameter.parse(text))
+            }
+        case .content(let text):
+            return await reply { () throws(ServiceError) in
+                let id = try VideoIDParameter.parse(text, else: query)
+                return await content.reply(to: request.method, fields: request.headers, id: id, logger: logger)
+            }
+        }
+    }
+
+    private func reply(_ handler: () async throws(ServiceError) -> Reply) async -> Reply {
+        do throws(ServiceError) {
+            return try await handler()
+        } catch {
+            return Reply(error)
+        }
+    }
+
+    /// What the client did wrong is of little interest here; what went wrong on this side is.
+    private func log(_ failure: ServiceError, status: HTTPResponse.Status, to logger: Logger) {
+        let level: Logger.Level =
+            switch status.code {
+            case 500: .error
+            case 501...: .warning
+            default: .debug
+            }
+        logger.log(level: level, "request failed", metadata: ["status": "\(status.code)", "error": "\(failure)"])
+    }
+}
+
+// MARK: - Sending
+
+extension GatewayResponder {
+    private func response(_ reply: Reply, isHead: Bool, exchange: Exchange, context: GatewayContext) -> Response {
+        var fields = reply.fields
+        var body = reply.body
+        if case .bytes(let buffer) = body {
+            fields[.contentLength] = String(buffer.readableBytes)
+        }
+        if isHead { body = .none }
+        return Response(
+            status: reply.status, headers: fields,
+            // No length here: Hummingbird would give a 304 the length 0.
+            body: ResponseBody(contentLength: nil) { [body] writer in
+                do {
+                    try await Self.write(body, to: &writer, exchange: exchange)
+                    try await writer.finish(nil)
+                    exchange.end(.complete)
+                } catch {
+                    // Throwing closes the connection: the client sees a body that is too short, never a false end.
+                    exchange.end(Self.outcome(of: error, channel: context.channel))
+                    Self.log(error, to: context.logger)
+                    throw error
+                }
+            })
+    }
+
+    @concurrent private static func write(
+        _ body: Reply.Body, to writer: inout any ResponseBodyWriter, exchange: Exchange
+    ) async throws {
+        switch body {
+        case .none:
+            return
+        case .bytes(let buffer):
+            do {
+                try await writer.write(buffer)
+            } catch {
+                throw StreamFailure.viewer(error)
+            }
+            exchange.sent(buffer.readableBytes)
+        case .stream(let stream):
+            try await stream.deliver { bytes in
+                try await writer.write(bytes)
+                exchange.sent(bytes.readableBytes)
+            }
+        }
+    }
+
+    private static func outcome(of error: any Error, channel: any Channel) -> Outcome {
+        switch error {
+        case StreamFailure.source: .cut
+        case StreamFailure.viewer: .aborted
+        default: channel.isActive ? .cut : .aborted
+        }
+    }
+
+    private static func log(_ error: any Error, to logger: Logger) {
+        guard case StreamFailure.source(let failure) = error else { return }
+        logger.warning("response cut", metadata: ["error": "\(failure)"])
+    }
+}

@@ -1,0 +1,9 @@
+/// How a response ended.
+enum Outcome: String, Sendable {
+    /// Every byte was handed to the connection.
+    case complete
+    /// The gateway ended it early, because the bytes could not be had or the process stops.
+    case cut
+    /// The client went away.
+    case aborted
+}

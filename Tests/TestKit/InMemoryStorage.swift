@@ -1,0 +1,158 @@
+public import Domain
+public import NIOCore
+import Synchronization
+
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
+/// A storage service that holds its objects in memory and misbehaves as it is told.
+///
+/// It keeps the promises of ``Domain/StorageService``: deadlines and cancellation end a call, a chunk of another version
+/// is a conflict.
+public final class InMemoryStorage: StorageService {
+    /// What it does to a call before it answers: wait, or fail. It is handed the call's number, from 1.
+    public typealias Interference = @Sendable (_ call: Int, _ deadline: Deadline) async throws(ServiceError) -> Void
+
+    /// What it has been asked.
+    public struct Counts: Sendable, Equatable {
+        /// Calls of `stat`.
+        public var stats = 0
+        /// Calls of `read`.
+        public var reads = 0
+        /// Calls of `read` that have not been answered yet.
+        public var readsInFlight = 0
+        /// The most of them at any one time.
+        public var maxReadsInFlight = 0
+        /// Calls of `read` during which the task was cancelled.
+        public var cancelledReads = 0
+        /// The index of each chunk that was asked for, in that order.
+        public var indexes: [Int64] = []
+    }
+
+    private struct Object {
+        var facts: ObjectFacts
+        var bytes: ByteBuffer
+    }
+
+    private struct State {
+        var objects: [StorageKey: Object] = [:]
+        var counts = Counts()
+        var onRead: Interference?
+        var onStat: Interference?
+        var alter: (@Sendable (Chunk) -> Chunk)?
+    }
+
+    private let state = Mutex(State())
+
+    /// An empty storage.
+    public init() {}
+
+    /// What it has been asked so far.
+    public var counts: Counts { state.withLock { $0.counts } }
+
+    /// Puts an object, in place of the one that has the key.
+    @discardableResult
+    public func put(
+        _ key: StorageKey, bytes: ByteBuffer, version: ObjectVersion, contentType: String? = nil,
+        modifiedAt: Date = Date(timeIntervalSince1970: 1_700_000_000), chunkBytes: Int = 4_096
+    ) -> ObjectFacts {
+        let facts = ObjectFacts(
+            key: key, version: version, size: Int64(bytes.readableBytes), contentType: contentType,
+            modifiedAt: modifiedAt, chunkBytes: chunkBytes)
+        state.withLock { $0.objects[key] = Object(facts: facts, bytes: bytes) }
+        return facts
+    }
+
+    /// Says what shall happen to each `read` from now on.
+    public func onRead(_ interference: Interference?) {
+        state.withLock { $0.onRead = interference }
+    }
+
+    /// Says what shall happen to each `stat` from now on.
+    public func onStat(_ interference: Interference?) {
+        state.withLock { $0.onStat = interference }
+    }
+
+    /// Says how each chunk shall be falsified from now on.
+    public func alterChunks(_ change: (@Sendable (Chunk) -> Chunk)?) {
+        state.withLock { $0.alter = change }
+    }
+
+    /// As the protocol says.
+    public func stat(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
+        let (call, interfere) = state.withLock { state in
+            state.counts.stats += 1
+            return (state.counts.stats, state.onStat)
+        }
+        try await interfere?(call, deadline)
+        return try object(key).facts
+    }
+
+    /// As the protocol says.
+    public func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
+        let (call, interfere) = state.withLock { state in
+            state.counts.reads += 1
+            state.counts.readsInFlight += 1
+            state.counts.maxReadsInFlight = max(state.counts.maxReadsInFlight, state.counts.readsInFlight)
+            state.counts.indexes.append(chunk.index)
+            return (state.counts.reads, state.onRead)
+        }
+        defer {
+            state.withLock { state in
+                state.counts.readsInFlight -= 1
+                if Task.isCancelled { state.counts.cancelledReads += 1 }
+            }
+        }
+        try await interfere?(call, deadline)
+        return try slice(chunk)
+    }
+
+    private func object(_ key: StorageKey) throws(ServiceError) -> Object {
+        guard let object = state.withLock({ $0.objects[key] }) else {
+            throw ServiceError(.notFound, "There is no object \"\(key)\".")
+        }
+        return object
+    }
+
+    private func slice(_ chunk: ChunkAddress) throws(ServiceError) -> Chunk {
+        let object = try object(chunk.key)
+        guard object.facts.version == chunk.version else {
+            throw ServiceError(.conflict, "The object \"\(chunk.key)\" has another version by now.")
+        }
+        let offset = chunk.index * Int64(chunk.chunkBytes)
+        let count = min(Int64(chunk.chunkBytes), object.facts.size - offset)
+        guard chunk.index >= 0, count > 0, let bytes = object.bytes.getSlice(at: Int(offset), length: Int(count)) else {
+            throw ServiceError(.invalidArgument, "There is no chunk \(chunk.index).")
+        }
+        let answer = Chunk(version: chunk.version, offset: offset, objectSize: object.facts.size, bytes: bytes)
+        return state.withLock { $0.alter }?(answer) ?? answer
+    }
+}
+
+extension InMemoryStorage {
+    /// Lets every call wait this long.
+    public static func delay(_ duration: Duration) -> Interference {
+        { (_, deadline) async throws(ServiceError) in
+            try await InMemoryGate.pause(duration, deadline: deadline)
+        }
+    }
+
+    /// Lets every call wait at a gate.
+    public static func gate(_ gate: InMemoryGate) -> Interference {
+        { (_, deadline) async throws(ServiceError) in
+            try await gate.pass(deadline: deadline)
+        }
+    }
+
+    /// Lets some calls fail.
+    public static func failure(
+        _ code: ServiceError.Code, calls: @escaping @Sendable (_ call: Int) -> Bool = { _ in true }
+    ) -> Interference {
+        { (call, _) throws(ServiceError) in
+            if calls(call) { throw ServiceError(code, "Call \(call) fails as it was told.") }
+        }
+    }
+}

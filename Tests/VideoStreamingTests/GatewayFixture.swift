@@ -1,0 +1,89 @@
+import Domain
+import Hummingbird
+import Logging
+import NIOCore
+import TestKit
+
+@testable import VideoStreaming
+
+/// A gateway on a free port of this machine, over services in memory that hold one video.
+struct GatewayFixture {
+    let metadata = InMemoryMetadata()
+    let storage = InMemoryStorage()
+    let log = LogRecorder()
+    var configuration = GatewayConfiguration()
+    var readiness: ReadinessCheck = { [] }
+
+    static let idText = "5d9e690ad76fe06a3d7ae416"
+    static let target = "/video?id=\(idText)"
+
+    let id: VideoID
+    let key: StorageKey
+    let version: ObjectVersion
+
+    init() throws {
+        id = try Self.id(Self.idText)
+        key = try StorageKey("films/mill race.mp4")
+        version = try Self.version("v1")
+        configuration.host = "127.0.0.1"
+        configuration.port = 0
+        metadata.put(Video(id: id, videoPath: key.description, title: "Mill race"))
+    }
+
+    /// Puts the video's bytes, a pattern in which no two chunks are alike.
+    @discardableResult
+    func putVideo(bytes count: Int, chunkBytes: Int = 4_096) -> ByteBuffer {
+        let bytes = Self.pattern(count)
+        storage.put(key, bytes: bytes, version: version, chunkBytes: chunkBytes)
+        return bytes
+    }
+
+    /// Serves while the work lasts.
+    func serve<Value: Sendable>(_ work: @escaping @Sendable (_ port: Int) async throws -> Value) async throws -> Value {
+        var logger = Logger(label: "test", factory: { _ in log })
+        logger.logLevel = .trace
+        let (ports, portSink) = AsyncStream<Int>.makeStream()
+        let gateway = makeGateway(
+            metadata: metadata, storage: storage, readiness: readiness, configuration: configuration, logger: logger,
+            onServerRunning: { channel in
+                if let port = channel.localAddress?.port { portSink.yield(port) }
+                portSink.finish()
+            })
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await gateway.run()
+                portSink.finish()
+            }
+            defer { group.cancelAll() }
+            var iterator = ports.makeAsyncIterator()
+            guard let port = await iterator.next() else {
+                try await group.waitForAll()
+                throw GatewayDidNotStart()
+            }
+            return try await work(port)
+        }
+    }
+
+    struct GatewayDidNotStart: Error {}
+    struct Malformed: Error {}
+
+    static func id(_ text: String) throws -> VideoID {
+        guard let id = VideoID(text) else { throw Malformed() }
+        return id
+    }
+
+    static func version(_ text: String) throws -> ObjectVersion {
+        guard let version = ObjectVersion(text) else { throw Malformed() }
+        return version
+    }
+
+    /// Bytes that differ from chunk to chunk: 64-bit words, each its own number times a large odd constant.
+    static func pattern(_ count: Int) -> ByteBuffer {
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(count + 8)
+        for word in 0..<UInt64((count + 7) / 8) {
+            bytes.writeInteger(word &* 0x9E37_79B9_7F4A_7C15)
+        }
+        return bytes.getSlice(at: 0, length: count) ?? ByteBuffer()
+    }
+}
