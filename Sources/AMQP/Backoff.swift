@@ -20,11 +20,11 @@ public struct Backoff: Sendable {
     /// - Parameters:
     ///   - attempt: How many attempts have failed already, from 0.
     ///   - generator: Where the randomness comes from.
-    /// - Returns: A time between nothing and the bound, both included.
+    /// - Returns: A time between nothing and the bound, the bound not included.
     public func delay(attempt: Int, using generator: inout some RandomNumberGenerator) -> Duration {
         let doublings = min(max(0, attempt), 30)
         let bound = min(limit, first * (1 << doublings))
-        let share = Double.random(in: 0...1, using: &generator)
-        return bound * share
+        // 53 random bits: exactly one call of the generator, whatever it gives.
+        return bound * (Double(generator.next() >> 11) * 0x1p-53)
     }
 }

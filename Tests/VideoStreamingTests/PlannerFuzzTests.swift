@@ -1,5 +1,6 @@
 import Domain
 import HTTPTypes
+import TestKit
 import Testing
 
 @testable import VideoStreaming
