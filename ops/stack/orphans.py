@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from pathlib import Path
 
-from .processes import children_of
+from .processes import children_of, identity
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -20,18 +21,26 @@ def adopt() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end(known: set[int]) -> int:
-    """Kills every child of ours that is not among the known; returns how many there were.
+def end(known: set[int]) -> list[str]:
+    """Kills every child of ours that is not among the known; returns the names of those that were still alive.
 
     Killing one may hand us its own children, so this goes on until there are none. A child's id cannot be reused before
     we have collected the child, so nothing else can be hit.
     """
-    ended = 0
+    ended: list[str] = []
     while True:
         strangers = [pid for pid in children_of(os.getpid()) if pid not in known]
         if not strangers:
             return ended
         for pid in strangers:
+            if identity(pid):
+                ended.append(f"{_name(pid)} ({pid})")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            ended += 1
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return "?"
