@@ -22,13 +22,13 @@ def build(layout: Layout, progress: Progress, title: str, arguments: list[str]) 
     """Runs `swift build` with these arguments. Does only what changes since the last build made necessary."""
     if shutil.which("swift") is None:
         raise Failure("swift is not on the PATH", "install the Swift 6.3 toolchain from https://swift.org/install")
-    log = layout.log("build")
+    log = layout.log("build-debug" if "--build-tests" in arguments else "build")
     errors: list[str] = []
 
     def read(line: str) -> None:
         if ERROR_LINE.match(line) and line not in errors:
             errors.append(line)
-        step.detail = _shown(line) or step.detail
+        step.detail = shown(line) or step.detail
 
     with progress.step(title) as step:
         try:
@@ -38,7 +38,7 @@ def build(layout: Layout, progress: Progress, title: str, arguments: list[str]) 
         step.detail = ""
 
 
-def _shown(line: str) -> str:
+def shown(line: str) -> str:
     """What a line of the build says about its progress, empty for a line that says nothing."""
     match = PROGRESS_LINE.match(line)
     if match:

@@ -6,33 +6,41 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from .failure import Failure
-from .interrupts import Stopped
 from .progress import Step
 
 # How long an interrupted command may take to end by itself before it is killed.
 SECONDS_TO_END = 30.0
 
 
-def run(
+def run(command: Sequence[str], step: Step, log: Path, remedy: str, **options: object) -> None:
+    """Runs a command as `follow` does and raises `Failure` with the remedy if it fails."""
+    code = follow(command, step, log, **options)
+    if code != 0:
+        raise Failure(f"{' '.join(command[:3])} … ended with code {code}", remedy, log)
+
+
+def follow(
     command: Sequence[str],
     step: Step,
     log: Path,
-    remedy: str,
     environment: dict[str, str] | None = None,
     folder: Path | None = None,
     own_session: bool = True,
     on_line: Callable[[str], None] | None = None,
-) -> None:
-    """Runs a command; its output goes to `log`, line by line also to `on_line`. Raises `Failure` if it fails.
+    most_seconds: float | None = None,
+) -> int:
+    """Runs a command to its end; its output goes to `log`, line by line also to `on_line`. Returns its exit code.
 
-    With `own_session` false the command keeps the terminal, as sudo needs it to ask for a password; such a command is
-    only asked to end, never killed, because half a package installation is worse than a late one.
+    `environment` is added to ours. With `own_session` false the command keeps the terminal, as sudo needs it to ask for
+    a password; such a command is only waited for, never killed, because half a package installation is worse than a
+    late one. A command that takes longer than `most_seconds` is ended and counts as failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    deadline = None if most_seconds is None else time.monotonic() + most_seconds
     with log.open("wb") as output:
         child = subprocess.Popen(
             list(command),
@@ -45,55 +53,64 @@ def run(
         )
         assert child.stdout is not None
         try:
-            for line in _lines(child.stdout.fileno(), step):
+            for line in _lines(child, step, deadline):
                 output.write(line + b"\n")
                 output.flush()
                 if on_line is not None:
                     on_line(line.decode(errors="replace"))
-            while child.poll() is None:
-                step.wait(0.05)
-        except Stopped:
-            _end(child, own_session)
+        except BaseException:
+            _end(child, step, own_session)
             raise
         finally:
             child.stdout.close()
-    if child.returncode != 0:
-        raise Failure(f"{' '.join(command[:3])} … ended with code {child.returncode}", remedy, log)
+        return child.wait()
 
 
-def _lines(descriptor: int, step: Step):
-    """The lines that come out of a descriptor until its end, waiting so that the step stays alive and interruptible."""
-    os.set_blocking(descriptor, False)
+def _lines(child: subprocess.Popen[bytes], step: Step, deadline: float | None) -> Iterator[bytes]:
+    """What a command prints, until it has ended. Waits so that the step stays alive and interruptible.
+
+    The end of the command is what counts, not the end of its output: something that it left behind may hold that open.
+    """
+    assert child.stdout is not None
+    output = child.stdout.fileno()
+    os.set_blocking(output, False)
+    ended = os.pidfd_open(child.pid)
+    watched = [output, ended]
     pending = b""
-    while True:
-        if descriptor not in step.wait(1.0, [descriptor]):
-            continue
-        block = os.read(descriptor, 64 * 1024)
-        if not block:
-            if pending:
-                yield pending
-            return
-        # A carriage return redraws a line on a terminal: each drawing counts as a line of its own here.
-        *whole, pending = (pending + block).replace(b"\r", b"\n").split(b"\n")
-        yield from (line for line in whole if line.strip())
+    try:
+        while True:
+            if deadline is not None and time.monotonic() > deadline:
+                raise Failure(f"{' '.join(child.args[:3])} … took too long and was ended", "is something hanging in it?")
+            ready = step.wait(1.0, watched)
+            block = os.read(output, 64 * 1024) if output in ready else b""
+            # A carriage return redraws a line on a terminal: each drawing counts as a line of its own here.
+            *whole, pending = (pending + block).replace(b"\r", b"\n").split(b"\n")
+            yield from (line for line in whole if line.strip())
+            if ended in ready and not block:
+                break
+            if output in ready and not block:
+                watched.remove(output)
+    finally:
+        os.close(ended)
+    if pending:
+        yield pending
 
 
-def _end(child: subprocess.Popen[bytes], own_session: bool) -> None:
-    """Ends an interrupted command and everything that it started in its own session."""
+def _end(child: subprocess.Popen[bytes], step: Step, own_session: bool) -> None:
+    """Ends an interrupted command and all of its process group; at once when another signal comes."""
+    step.interrupts.begin_stopping()
     if not own_session:
         child.wait()
         return
     for number in (signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:
-            break
+        if child.poll() is not None:
+            return
+        os.killpg(child.pid, number)
         deadline = time.monotonic() + SECONDS_TO_END
-        try:
-            child.wait(timeout=max(0.1, deadline - time.monotonic()))
-            break
-        except subprocess.TimeoutExpired:
-            continue
+        while child.poll() is None and time.monotonic() < deadline:
+            if step.interrupts.hurry and number != signal.SIGKILL:
+                break
+            step.wait(0.1)
 
 
 def output_of(command: Sequence[str], folder: Path | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import commands
@@ -12,8 +13,9 @@ from .failure import Failure
 from .layout import Layout
 from .progress import Step
 
-# What the build links to and what the stack runs on.
-NEEDED = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config", "rabbitmq-server")
+# What the build links to, and what the stack runs on.
+TO_BUILD = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config")
+TO_RUN = ("rabbitmq-server",)
 # Services that Debian would start now and at every boot; ours is a private one.
 SYSTEM_SERVICES = {"rabbitmq-server": ["rabbitmq-server.service"], "erlang-base": ["epmd.service", "epmd.socket"]}
 
@@ -21,7 +23,7 @@ GUARD = Path("/usr/sbin/policy-rc.d")
 GUARD_MARK = "# Put here by Millrace's ops for the time of one installation; safe to delete."
 
 
-def missing(names: list[str] | tuple[str, ...]) -> list[str]:
+def missing(names: Sequence[str]) -> list[str]:
     """Those of the packages that are not installed."""
     return [name for name in names if not _installed(name)]
 

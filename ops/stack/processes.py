@@ -69,6 +69,22 @@ def identity(pid: int) -> str:
     return "" if state in "ZX" else f"{boot}/{start_ticks}"
 
 
+def children_of(parent: int) -> list[int]:
+    """Process ids of the children of a process, zombies included."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _parent(int(entry)) == parent:
+            found.append(int(entry))
+    return found
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
 def memory_bytes(pid: int) -> int:
     """Resident memory of a process, 0 if it is gone."""
     try:

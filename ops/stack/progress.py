@@ -38,6 +38,10 @@ class Step:
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
+    @property
+    def interrupts(self) -> Interrupts:
+        return self._progress.interrupts
+
     def wait(self, seconds: float, readable: list[int] | None = None) -> list[int]:
         """Waits as `Interrupts.wait` does, at most a spinner's frame at a time, and shows that we are alive."""
         self._show()
@@ -77,8 +81,9 @@ class Progress:
         self._finish("✓", step)
 
     def say(self, text: str) -> None:
-        """A line of its own."""
-        print(text, file=self._stream, flush=True)
+        """A line of its own, above the one that is being redrawn, if any."""
+        clear = "\r\x1b[K" if self.interactive else ""
+        print(f"{clear}{text}", file=self._stream, flush=True)
 
     def show(self, mark: str, step: Step) -> None:
         """The present state of a step: rewritten in place on a terminal, a line elsewhere."""

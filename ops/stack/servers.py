@@ -23,13 +23,15 @@ class Servers:
     database_url: str
 
 
-def install_missing(layout: Layout, progress: Progress) -> None:
+def install_missing(layout: Layout, progress: Progress, with_servers: bool = True) -> None:
     """Installs whatever the build and the servers need and this machine lacks. Silent when nothing is missing."""
-    absent = packages.missing(packages.NEEDED)
+    absent = packages.missing(packages.TO_BUILD + (packages.TO_RUN if with_servers else ()))
     if absent:
         with progress.step("install Debian packages") as step:
             packages.install(absent, layout, step)
             step.detail = " ".join(absent)
+    if not with_servers:
+        return
     mongod = database.find(layout)
     if mongod is None:
         with progress.step("install mongod") as step:

@@ -20,8 +20,11 @@ PREFIX = "test-"
 
 
 @contextmanager
-def servers(progress: Progress) -> Iterator[tuple[Layout, Servers]]:
-    """Private servers with throwaway data, gone when the block ends, however it ends."""
+def servers(progress: Progress) -> Iterator[tuple[State, dict[str, str]]]:
+    """Private servers with throwaway data, gone when the block ends, however it ends.
+
+    Gives the note of what runs, and the environment that integration and end-to-end tests read.
+    """
     home = ROOT / ".millrace"
     home.mkdir(exist_ok=True)
     clean_up_after_the_dead(home, progress)
@@ -30,15 +33,24 @@ def servers(progress: Progress) -> Iterator[tuple[Layout, Servers]]:
     state = State(layout)
     state.keep()
     try:
-        yield layout, start_servers(layout, state, progress, [INTEGRATION, END_TO_END])
+        started = start_servers(layout, state, progress, [INTEGRATION, END_TO_END])
+        yield state, environment(started)
     finally:
         progress.interrupts.begin_stopping()
         shut_down(state, progress)
+        keep_logs(layout, home)
         shutil.rmtree(layout.directory, ignore_errors=True)
 
 
-def environment(layout: Layout, started: Servers) -> dict[str, str]:
-    """What integration and end-to-end tests read."""
+def keep_logs(layout: Layout, home: Path) -> None:
+    """Moves the servers' logs to where the logs of the stack are, in the place of those of the run before."""
+    kept = home / "logs" / "test-servers"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.parent.mkdir(exist_ok=True)
+    layout.logs.replace(kept)
+
+
+def environment(started: Servers) -> dict[str, str]:
     return {
         "RABBIT": started.broker.url_of(INTEGRATION),
         "RABBIT_END_TO_END": started.broker.url_of(END_TO_END),
