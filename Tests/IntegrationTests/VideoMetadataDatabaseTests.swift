@@ -181,6 +181,7 @@ import Testing
         let id = try #require(VideoID(ObjectID().description))
         try await MongoFixture.withClient { client in
             let repository = VideoRepository(client: client, logger: MongoFixture.logger)
+            try await repository.prepare(deadline: .soon)
             let late = await #expect(throws: ServiceError.self) {
                 try await repository.find(id, deadline: .after(.zero))
             }

@@ -25,7 +25,8 @@ import Testing
 
     @Test func unknownFieldsAreIgnoredAndNullCountsAsAbsent() throws {
         let video = try Self.decode([
-            ("likes", .document(["many": 3])), ("videoPath", "film.mp4"), ("title", nil), ("revision", nil), ("state", nil),
+            ("likes", .document(["many": 3])), ("videoPath", "film.mp4"), ("title", nil), ("revision", nil),
+            ("state", nil),
         ])
         #expect(video.title == nil && video.revision == 0 && video.state == .ready)
     }
