@@ -38,6 +38,19 @@ enum MongoFixture {
         await client.shutdown()
     }
 
+    /// With a client of the `admin` database, which sees what the server is doing.
+    static func withObserver(_ body: (MongoClient) async throws -> Void) async throws {
+        let observer = try MongoClient(
+            configuration: MongoConfiguration(uri: try uri(), database: "admin"), logger: logger)
+        do {
+            try await body(observer)
+        } catch {
+            await observer.shutdown()
+            throw error
+        }
+        await observer.shutdown()
+    }
+
     /// With a client of its own, since the test may have closed or filled its client.
     private static func drop(_ configuration: MongoConfiguration) async {
         guard let uri = try? uri(),

@@ -52,7 +52,8 @@ struct BSONReader: Sendable {
             case .document, .array:
                 try validate(bytes, in: element.value, depth: depth + 1)
             case .javascriptWithScope:
-                let (_, scope) = try reader.codeAndScope(element.value)
+                let (code, scope) = try reader.codeAndScope(element.value)
+                _ = try reader.string(at: code)
                 try validate(bytes, in: scope, depth: depth + 1)
             case .string, .javascript, .symbol, .dbPointer, .regex, .bool:
                 _ = try reader.value(of: element)

@@ -54,8 +54,10 @@ struct DriverConnection {
     ) throws(MongoError) {
         var options = options
         try wrap { () throws(BSONError) in try options.append("maxTimeMS", .int64(remainingMilliseconds)) }
-        guard let handle = mongoc_client_get_collection(client, database, collection) else {
-            throw MongoError(.malformedDocument, "a collection's name must not be empty")
+        guard !collection.isEmpty, !collection.utf8.contains(0),
+            let handle = mongoc_client_get_collection(client, database, collection)
+        else {
+            throw MongoError(.malformedDocument, "a collection's name must not be empty or hold a NUL character")
         }
         defer { mongoc_collection_destroy(handle) }
         try DriverDocument.withBSON(filter) { (filter) throws(MongoError) in

@@ -22,6 +22,7 @@ enum DriverLibrary {
     ///
     /// - Returns: What `body` returned, and whether there was a remark.
     static func parsingURI<Result>(_ body: () -> Result) -> (Result, hasRemarks: Bool) {
+        initialised
         urisBeingParsed.add(1, ordering: .sequentiallyConsistent)
         defer { urisBeingParsed.subtract(1, ordering: .sequentiallyConsistent) }
         let before = messagesAboutURIs.load(ordering: .sequentiallyConsistent)

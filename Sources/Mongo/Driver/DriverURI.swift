@@ -11,7 +11,8 @@ struct DriverURI: ~Copyable {
     init(_ configuration: MongoConfiguration) throws(MongoError) {
         let (parsed, hasRemarks) = DriverLibrary.parsingURI {
             // Without its error, which may quote the URI just as its remarks do.
-            mongoc_uri_new_with_error(configuration.uri, nil)
+            // C would stop at a NUL, and connect to whatever stands before it.
+            configuration.uri.utf8.contains(0) ? nil : mongoc_uri_new_with_error(configuration.uri, nil)
         }
         guard let uri = parsed else {
             throw MongoError(
