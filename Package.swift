@@ -126,7 +126,7 @@ let package = Package(
             "VideoStreamingTests",
             ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, logging]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
-        unitTests("VideoStorageTests", ["VideoStorage", "Domain", "TestKit", nio, logging, metrics]),
+        unitTests("VideoStorageTests", ["VideoStorage", "Domain", "Mongo", "TestKit", nio, logging, metrics]),
         unitTests("MillraceCLITests", ["MillraceCLI", "Domain"]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.

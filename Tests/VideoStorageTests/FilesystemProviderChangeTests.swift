@@ -46,6 +46,27 @@ import Testing
         #expect(await readAll(fixture, after: facts) == .conflict)
     }
 
+    /// The state is looked at again after the bytes were read: here the file changes between the first look and them.
+    @Test func fileThatChangesAfterTheFirstLookIsAConflict() async throws {
+        let fixture = try StorageFixture()
+        try fixture.directory.write(pattern(1_000), to: "film.mp4")
+        let file = try OpenFile(path: "\(fixture.directory.path)/film.mp4")
+        let facts = try #require(try file.facts())
+        let writer = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(fixture.directory.path)/film.mp4"))
+        try writer.write(contentsOf: Data(pattern(500, seed: 2)))
+        try writer.close()
+        let range = try #require(ByteRange(first: 0, last: 999))
+        var result: ServiceError.Code?
+        do {
+            _ = try FilesystemProvider.read(
+                range, of: file, facts: facts, location: StorageKey("film.mp4"), validator: facts.validator,
+                mark: CancellationMark(deadline: .soon))
+        } catch {
+            result = (error as? ServiceError)?.code
+        }
+        #expect(result == .conflict)
+    }
+
     @Test func fileThatHoldsFewerBytesThanItSaysIsCorrupt() async throws {
         // The kernel gives the files of sysfs a size of one page, whatever they hold.
         let fixture = try StorageFixture(root: "/sys/devices/system/cpu")

@@ -11,17 +11,17 @@ protocol Catalogue: Sendable {
 
     /// Enters an object, or its new version, provided that nobody else has changed the entry meanwhile.
     ///
-    /// Idempotent: callers that put the same entry at the same time all get it back.
+    /// Idempotent: of callers that put the same entry at the same time one is told that it did, the others find it there.
     ///
     /// - Parameters:
     ///   - entry: What shall be known of the key from now on.
     ///   - version: The version that the caller saw there, `nil` when it saw no entry.
     ///   - deadline: When nobody waits for it any more. The entry may have been put even when the call has failed.
-    /// - Returns: What the catalogue says afterwards: the entry, or, when another was first, that one's.
+    /// - Returns: Whether this call put it, or what the catalogue says instead.
     /// - Throws: Any of the errors above.
     func put(
         _ entry: CatalogueEntry,
         replacing version: ObjectVersion?,
         deadline: Deadline
-    ) async throws(ServiceError) -> CatalogueEntry
+    ) async throws(ServiceError) -> CatalogueChange
 }

@@ -99,8 +99,10 @@ struct ObjectStorage: StorageService {
         deadline: Deadline
     ) async throws(ServiceError) -> CatalogueEntry {
         let adopted = try CatalogueEntry(adopting: blob, at: entry?.location ?? key, in: provider, key: key)
-        let current = try await catalogue.put(adopted, replacing: entry?.version, deadline: deadline)
-        if current == adopted {
+        switch try await catalogue.put(adopted, replacing: entry?.version, deadline: deadline) {
+        case .found(let current):
+            return current
+        case .put:
             metrics.adoptions.increment()
             logger.info(
                 "adopted a blob",
@@ -109,8 +111,8 @@ struct ObjectStorage: StorageService {
                     "version": "\(adopted.version)", "replaced": "\(entry?.version.description ?? "-")",
                     "bytes": "\(adopted.size)",
                 ])
+            return adopted
         }
-        return current
     }
 
     /// The entry of a version that this worker has not seen yet, provided that it is the current one.

@@ -40,12 +40,12 @@ final class InMemoryCatalogue: Catalogue {
         _ entry: CatalogueEntry,
         replacing version: ObjectVersion?,
         deadline: Deadline
-    ) async throws(ServiceError) -> CatalogueEntry {
+    ) async throws(ServiceError) -> CatalogueChange {
         try access { state in
-            if let present = state.entries[entry.key], present.version != version { return present }
+            if let present = state.entries[entry.key], present.version != version { return .found(present) }
             state.puts += 1
             state.entries[entry.key] = entry
-            return entry
+            return .put
         }
     }
 

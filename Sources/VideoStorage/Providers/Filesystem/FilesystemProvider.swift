@@ -78,7 +78,7 @@ struct FilesystemProvider: StorageProvider {
 
     /// Reads a range of a file in the state that the validator names. The state is looked at before and after, on the
     /// descriptor that is read from, so the bytes are of that one state.
-    private static func read(
+    static func read(
         _ range: ByteRange,
         of file: borrowing OpenFile,
         facts: BlobFacts,
