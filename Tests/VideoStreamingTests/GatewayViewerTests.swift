@@ -1,4 +1,5 @@
 import Domain
+import Hummingbird
 import Logging
 import NIOCore
 import TestKit
@@ -82,6 +83,41 @@ struct GatewayViewerTests {
             }
         }
         #expect(storage.counts.reads == Self.videoBytes / Self.chunkBytes)
+    }
+
+    @Test func aViewerWhoLeavesBeforeTheFirstByteIsAnEndToo() async throws {
+        let fixture = try GatewayFixture()
+        fixture.putVideo(bytes: 10)
+        fixture.storage.onRead(InMemoryStorage.gate(InMemoryGate()))
+        let (storage, log) = (fixture.storage, fixture.log)
+        try await fixture.serve { port in
+            try await RawHTTPConnection.connected(toPort: port) { connection in
+                try await connection.request("GET", GatewayFixture.target)
+                await ChunkStreamTests.settle { storage.counts }
+                #expect(storage.counts.readsInFlight == 1)
+                try await connection.reset()
+            }
+            let left = ContinuousClock.now
+            while log.requests.isEmpty, left.duration(to: .now) < .seconds(4) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(storage.counts.readsInFlight == 0)
+        }
+        let line = try #require(log.requests.first)
+        #expect(line["outcome"] == "aborted")
+        #expect(line["status"] == "none")
+        #expect(!log.lines.contains { $0.message == "request failed" })
+    }
+
+    @Test func aBodyDoesNotRunAheadOfItsEventLoop() async throws {
+        let loop = EventLoopGroupProvider.singleton.eventLoopGroup.any()
+        let pacer = WritePacer(eventLoop: loop)
+        let busyUntil = ContinuousClock.now + .milliseconds(200)
+        loop.execute { while ContinuousClock.now < busyUntil {} }
+        try await pacer.wrote()
+        #expect(ContinuousClock.now < busyUntil)
+        try await pacer.wrote()
+        #expect(ContinuousClock.now >= busyUntil)
     }
 
     @Test func theAccessLogSaysWhatWasSent() async throws {
