@@ -43,10 +43,19 @@ struct GatewayConfiguration: Sendable {
     var delivery: DeliveryLimits {
         DeliveryLimits(
             readAheadChunks: readAheadChunks,
-            chunkDeadline: .seconds(chunkDeadlineSeconds),
-            stallBudget: .seconds(stallSeconds))
+            chunkDeadline: Self.duration(chunkDeadlineSeconds),
+            stallBudget: Self.duration(stallSeconds))
     }
 
+    /// How long a connection may be idle.
+    var idleTime: Duration { Self.duration(idleConnectionSeconds) }
+
     /// When a request that starts now must have its first byte ready.
-    var requestDeadline: Deadline { .after(.seconds(requestDeadlineSeconds)) }
+    var requestDeadline: Deadline { .after(Self.duration(requestDeadlineSeconds)) }
+
+    /// From a millisecond to a day; a number outside, or none, is taken as the nearer of the two. So no setting can
+    /// overflow a clock.
+    private static func duration(_ seconds: Double) -> Duration {
+        .seconds(max(0.001, min(86_400, seconds)))
+    }
 }

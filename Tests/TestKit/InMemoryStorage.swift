@@ -30,6 +30,9 @@ public final class InMemoryStorage: StorageService {
         public var cancelledReads = 0
         /// The index of each chunk that was asked for, in that order.
         public var indexes: [Int64] = []
+
+        /// Nothing yet.
+        public init() {}
     }
 
     private struct Object {

@@ -1,6 +1,14 @@
 public import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// A client on a bare TCP connection: sends what it is given, be it HTTP or not, and reads only when it is asked to.
 ///
 /// It shows what a library would hide: a body that is too short, bytes after a body, a connection that is closed.
@@ -63,6 +71,12 @@ public struct RawHTTPConnection {
     /// Closes the sending side only.
     public func finishSending() {
         outbound.finish()
+    }
+
+    /// Closes the connection with a reset, as the kernel does for a client that leaves with bytes unread.
+    public func reset() async throws {
+        try await (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        try await channel.close()
     }
 
     /// Reads a head and nothing of the body.

@@ -77,13 +77,15 @@ struct GatewayFixture {
         return version
     }
 
-    /// Bytes that differ from chunk to chunk: 64-bit words, each its own number times a large odd constant.
+    /// Bytes that differ from chunk to chunk: a noise of 65,537 bytes, a length that fits no chunk, again and again.
     static func pattern(_ count: Int) -> ByteBuffer {
+        var random = SeededRandom(seed: 1)
+        var noise = ByteBuffer()
+        while noise.readableBytes < 65_537 { noise.writeInteger(random.next()) }
+        noise.moveWriterIndex(to: 65_537)
         var bytes = ByteBuffer()
-        bytes.reserveCapacity(count + 8)
-        for word in 0..<UInt64((count + 7) / 8) {
-            bytes.writeInteger(word &* 0x9E37_79B9_7F4A_7C15)
-        }
+        bytes.reserveCapacity(count + noise.readableBytes)
+        while bytes.readableBytes < count { bytes.writeImmutableBuffer(noise) }
         return bytes.getSlice(at: 0, length: count) ?? ByteBuffer()
     }
 }

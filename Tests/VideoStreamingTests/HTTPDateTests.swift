@@ -64,9 +64,10 @@ struct HTTPDateTests {
         #expect(HTTPDate(Date(timeIntervalSince1970: -0.5))?.secondsSinceEpoch == -1)
     }
 
-    @Test func everyMomentComesBackFromItsText() throws {
+    @Test func everyMomentComesBackFromItsText() async throws {
         var random = SeededRandom(seed: 9_110)
-        for _ in 0..<20_000 {
+        for number in 0..<20_000 {
+            if number.isMultiple(of: 100) { await Task.yield() }
             let date = try #require(
                 HTTPDate(secondsSinceEpoch: .random(in: -62_135_596_800...253_402_300_799, using: &random)))
             #expect(HTTPDate(date.description, now: try now()) == date)

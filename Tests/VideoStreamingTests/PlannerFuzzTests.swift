@@ -19,9 +19,11 @@ struct PlannerFuzzTests {
         "bytes=0-1", "bytes=-1",
     ]
 
-    @Test func noRequestBreaksThePlan() throws {
+    @Test func noRequestBreaksThePlan() async throws {
         var random = SeededRandom(seed: 20_220_601)
-        for _ in 0..<100_000 {
+        for number in 0..<100_000 {
+            // Leaves the threads to the tests that measure time.
+            if number.isMultiple(of: 100) { await Task.yield() }
             let size: Int64 = [0, 1, 1_000, .max - 1].randomElement(using: &random) ?? 0
             let method: HTTPRequest.Method = Bool.random(using: &random) ? .get : .head
             let fields = (0..<Int.random(in: 1...3, using: &random)).map { _ in

@@ -10,8 +10,8 @@ struct EndedExchange: Sendable {
     var target: String
     /// The pattern of the route, or `unknown`.
     var route: String
-    /// The status that was sent, or, where the client had gone before, would have been.
-    var status: HTTPResponse.Status
+    /// The status that was sent; `nil` when the client had gone before.
+    var status: HTTPResponse.Status?
     /// Bytes of the body that the connection took. The kernel may still have held the last of them when a client went away.
     var sentBytes: Int64
     /// How it ended.
@@ -29,7 +29,7 @@ struct EndedExchange: Sendable {
         var metadata: Logger.Metadata = [
             "method": "\(method.rawValue.prefix(32))",
             "target": "\(String(decoding: target.utf8.prefix(Self.maxTargetBytes), as: UTF8.self))",
-            "status": "\(status.code)",
+            "status": "\(status.map { String($0.code) } ?? "none")",
             "bytes": "\(sentBytes)",
             "duration_ms": "\(duration.wholeMilliseconds)",
             "outcome": "\(outcome.rawValue)",

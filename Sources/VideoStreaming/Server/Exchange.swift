@@ -10,6 +10,7 @@ final class Exchange: Sendable {
     private struct Account {
         var sentBytes: Int64 = 0
         var firstByteAt: ContinuousClock.Instant?
+        var hasBegun = false
         var isReported = false
     }
 
@@ -40,6 +41,11 @@ final class Exchange: Sendable {
         end(.aborted)
     }
 
+    /// Takes note that the head was written.
+    func begin() {
+        account.withLock { $0.hasBegun = true }
+    }
+
     /// Takes note of bytes that the connection took.
     func sent(_ count: Int) {
         account.withLock { account in
@@ -54,7 +60,8 @@ final class Exchange: Sendable {
             guard !account.isReported else { return nil }
             account.isReported = true
             return EndedExchange(
-                method: method, target: target, route: route, status: status, sentBytes: account.sentBytes,
+                method: method, target: target, route: route, status: account.hasBegun ? status : nil,
+                sentBytes: account.sentBytes,
                 outcome: outcome, duration: started.duration(to: .now),
                 timeToFirstByte: account.firstByteAt.map { started.duration(to: $0) })
         }

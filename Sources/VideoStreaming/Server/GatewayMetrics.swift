@@ -14,7 +14,9 @@ struct GatewayMetrics: Sendable {
         let method = [.get, .head].contains(ended.method) ? ended.method.rawValue : "other"
         Counter(
             label: "gateway_requests_total",
-            dimensions: [("method", method), ("route", ended.route), ("status", String(ended.status.code))]
+            dimensions: [
+                ("method", method), ("route", ended.route), ("status", ended.status.map { String($0.code) } ?? "none"),
+            ]
         ).increment()
         sentBytes.increment(by: ended.sentBytes)
         switch ended.outcome {

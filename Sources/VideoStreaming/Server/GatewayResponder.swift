@@ -24,7 +24,8 @@ struct GatewayResponder: HTTPResponder {
         let started = ContinuousClock.now
         let route = Route(path: request.uri.path)
         let reply = await reply(to: request, route: route, logger: context.logger)
-        if let failure = reply.failure { log(failure, status: reply.status, to: context.logger) }
+        // A client that has gone takes its calls with it; that is no failure of theirs.
+        if let failure = reply.failure, !Task.isCancelled { log(failure, status: reply.status, to: context.logger) }
         let exchange = Exchange(
             request: request.head, route: route?.pattern ?? "unknown", status: reply.status, started: started,
             logger: context.logger, metrics: metrics)
@@ -88,8 +89,10 @@ extension GatewayResponder {
             status: reply.status, headers: fields,
             // No length here: Hummingbird would give a 304 the length 0.
             body: ResponseBody(contentLength: nil) { [body] writer in
+                exchange.begin()
                 do {
-                    try await Self.write(body, to: &writer, exchange: exchange)
+                    let pacer = WritePacer(eventLoop: context.channel.eventLoop)
+                    try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)
                     try await writer.finish(nil)
                     exchange.end(.complete)
                 } catch {
@@ -102,7 +105,7 @@ extension GatewayResponder {
     }
 
     @concurrent private static func write(
-        _ body: Reply.Body, to writer: inout any ResponseBodyWriter, exchange: Exchange
+        _ body: Reply.Body, to writer: inout any ResponseBodyWriter, pacer: WritePacer, exchange: Exchange
     ) async throws {
         switch body {
         case .none:
@@ -118,6 +121,7 @@ extension GatewayResponder {
             try await stream.deliver { bytes in
                 try await writer.write(bytes)
                 exchange.sent(bytes.readableBytes)
+                try await pacer.wrote()
             }
         }
     }
