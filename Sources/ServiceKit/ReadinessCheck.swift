@@ -10,4 +10,18 @@ public struct ReadinessCheck: Sendable {
         self.name = name
         self.problem = problem
     }
+
+    /// Makes a check out of an attempt that throws when something is wrong.
+    public init(_ name: String, attempt: @escaping @Sendable () async throws -> Void) {
+        self.init(
+            name,
+            problem: {
+                do {
+                    try await attempt()
+                    return nil
+                } catch {
+                    return "\(error)"
+                }
+            })
+    }
 }

@@ -1,0 +1,79 @@
+import AMQP
+import Contracts
+import Domain
+import Logging
+import Mongo
+import RPC
+import ServiceKit
+import ServiceLifecycle
+
+/// The storage worker: has the videos' bytes, and alone knows where they are. RPC in, bytes out.
+@main
+struct VideoStorage {
+    /// How many chunks one worker reads at once: enough to keep a disk busy, little enough that what it holds
+    /// (32 × 256 KiB) does not show, and that the rest of a burst goes to other workers.
+    private static let maxConcurrentRequests = 32
+    /// Threads that wait for the file system.
+    private static let fileThreads = 8
+
+    /// Where new objects go.
+    private enum Provider: String, CaseIterable {
+        case filesystem
+    }
+
+    static func main() async {
+        await ServiceProcess.run("video-storage", compose: compose)
+    }
+
+    private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
+        let common = try CommonSettings(settings, portPurpose: "the health endpoint")
+        let database = try DatabaseSettings(settings)
+        let address = try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        let metrics = StorageMetrics()
+        let threads = BlockingThreads(count: fileThreads)
+        let provider = try provider(settings, threads, metrics, logger)
+
+        let mongo = try MongoClient(
+            configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-storage"),
+            logger: logger)
+        let catalogue = MongoCatalogue(client: mongo)
+        try await Startup.wait(for: "the database", logger: logger) {
+            try await catalogue.prepare(deadline: .after(.seconds(10)))
+        }
+        let storage = ObjectStorage(
+            catalogue: catalogue, providers: ProviderSet(primary: provider), known: KnownVersions(),
+            chunkBytes: StorageLimits.defaultChunkBytes, metrics: metrics, logger: logger)
+
+        let amqp = try AMQPClient(
+            AMQPConfiguration(
+                address: address, connectionName: "video-storage",
+                declarations: [.exchange(name: RPCTopology.replyExchange(of: StorageWire.service), kind: .direct)]),
+            logger: logger)
+        let server = RPCServer(
+            over: amqp, service: StorageWire.service, router: .storage(storage),
+            queues: StorageWire.queues(maxConcurrentRequests: maxConcurrentRequests), logger: logger)
+        let health = HealthServer(
+            host: common.host, port: common.port,
+            checks: [
+                ReadinessCheck("broker", problem: { server.isServing ? nil : "not connected to \(address)" }),
+                ReadinessCheck("database", attempt: { try await mongo.ping(deadline: .now + .seconds(2)) }),
+            ], logger: logger)
+        return [
+            LifetimeService { await mongo.shutdown() }, LifetimeService { await threads.shutdown() }, amqp, server,
+            health,
+        ]
+    }
+
+    private static func provider(
+        _ settings: Settings, _ threads: BlockingThreads, _ metrics: StorageMetrics, _ logger: Logger
+    ) throws -> any StorageProvider {
+        let choice = try settings.choice(
+            "STORAGE_PROVIDER", meaning: "where new objects go", of: Provider.self, default: .filesystem)
+        switch choice {
+        case .filesystem:
+            let root = try settings.text(
+                "STORAGE_DIRECTORY", meaning: "the directory that holds the videos", example: "/srv/videos")
+            return try FilesystemProvider(root: root, threads: threads, metrics: metrics, logger: logger)
+        }
+    }
+}
