@@ -25,6 +25,7 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func unitTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -51,6 +52,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-service-context.git", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-system.git", from: "1.5.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
@@ -103,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "MillraceCLI",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, nio, lifecycle, logging, configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, systemPackage, nio, lifecycle, logging, configuration,
             ],
             swiftSettings: settings),
 

@@ -11,9 +11,9 @@ public struct Settings: Sendable {
         self.init(EnvironmentVariablesProvider())
     }
 
-    /// Settings out of a provider.
-    public init(_ provider: any ConfigProvider) {
-        reader = ConfigReader(provider: provider)
+    /// Settings out of providers; the first that knows a name wins.
+    public init(_ providers: any ConfigProvider...) {
+        reader = ConfigReader(providers: providers)
     }
 
     /// A text that has to be there.

@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// The operator's tool.
+@main
+struct Millrace: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "millrace",
+        abstract: "Brings videos into Millrace, lists them, and finds out what is wrong.",
+        discussion: """
+            It talks to the workers through the broker, as the gateway does. Where the broker is, it takes from
+            RABBIT (amqp://user:password@host:5672/vhost), or, in a checkout with a running stack, from
+            .millrace/stack.env in this folder or one above it.
+
+              millrace doctor                        is everything there?
+              millrace import film.mp4               put a file into the store and make a record for it
+              millrace import videos.json            make the records of a mongoexport
+              millrace list                          which videos there are
+            """,
+        subcommands: [ImportCommand.self, ListCommand.self, DoctorCommand.self])
+}
