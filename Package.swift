@@ -105,7 +105,8 @@ let package = Package(
         .executableTarget(
             name: "MillraceCLI",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, systemPackage, nio, lifecycle, logging, configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, systemPackage, nio, lifecycle, logging,
+                configuration,
             ],
             swiftSettings: settings),
 

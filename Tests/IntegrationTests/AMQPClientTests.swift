@@ -200,7 +200,9 @@ final class Collected<Element: Sendable>: Sendable {
         let consumer = client.addConsumer(Consumer(queue: .fixed(name), prefetchCount: 100) { received.add($0) })
         try await withRunning([client]) {
             try await eventually("connected") { client.isConnected }
-            for _ in 0..<50 { try client.publish(Message(), exchange: "", routingKey: name, isMandatory: false) { _ in } }
+            for _ in 0..<50 {
+                try client.publish(Message(), exchange: "", routingKey: name, isMandatory: false) { _ in }
+            }
             try await eventually("some come") { received.count > 0 }
             await client.cancelConsumer(consumer)
             let count = received.count

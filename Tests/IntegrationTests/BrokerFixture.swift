@@ -8,9 +8,9 @@ import Testing
 @testable import RPC
 
 #if canImport(FoundationEssentials)
-import FoundationEssentials
+    import FoundationEssentials
 #else
-import Foundation
+    import Foundation
 #endif
 
 /// Where the real broker is. Without it these tests fail: they are about nothing else.

@@ -47,7 +47,9 @@ private actor DoctorReport {
         guard await stack.connected(by: deadline) else {
             bad(
                 "broker", "no connection to \(stack.address)",
-                remedy: "Is RabbitMQ running there, and are user, password and virtual host right? RABBIT says where it is.")
+                remedy:
+                    "Is RabbitMQ running there, and are user, password and virtual host right? RABBIT says where it is."
+            )
             return false
         }
         if let reason = stack.amqp.blockedReason {
@@ -91,7 +93,9 @@ private actor DoctorReport {
             guard error.code != .notFound else { return good("storage and catalogue", "answer") }
             bad(
                 "storage and catalogue", error.message,
-                remedy: "See the log of video-storage; DBHOST says where its catalogue is, STORAGE_DIRECTORY where the bytes are.")
+                remedy:
+                    "See the log of video-storage; DBHOST says where its catalogue is, STORAGE_DIRECTORY where the bytes are."
+            )
         }
     }
 }

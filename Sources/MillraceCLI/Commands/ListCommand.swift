@@ -17,7 +17,9 @@ struct ListCommand: AsyncParsableCommand {
                     after: cursor, limit: MetadataLimits.maxPageSize, deadline: stack.deadline)
                 for video in page.videos {
                     let title = video.title.map { "  \($0)" } ?? ""
-                    print("\(video.id)  \(video.state.rawValue.padding(to: 14))  \(video.videoPath.printable)\(title.printable)")
+                    print(
+                        "\(video.id)  \(video.state.rawValue.padding(to: 14))  \(video.videoPath.printable)\(title.printable)"
+                    )
                 }
                 count += page.videos.count
                 cursor = page.next

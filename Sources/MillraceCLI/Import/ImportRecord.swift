@@ -54,7 +54,8 @@ struct ImportRecord: Equatable {
         var id: VideoID?
         if let text = object._id?.text {
             guard let known = VideoID(text) else {
-                throw ImportFault("record \(number): _id is not an ObjectId of 24 hexadecimal digits: \(text.prefix(64))")
+                throw ImportFault(
+                    "record \(number): _id is not an ObjectId of 24 hexadecimal digits: \(text.prefix(64))")
             }
             id = known
         }

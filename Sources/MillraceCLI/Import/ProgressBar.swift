@@ -36,7 +36,8 @@ struct ProgressBar {
         let rate = seconds > 0 ? Double(done) / seconds : 0
         let left = rate > 0 ? Double(total - done) / rate : 0
         let percent = Int(share * 100)
-        return "\(label.prefix(32)) \(bar) \(percent) %  \(size(done)) of \(size(total)), \(size(Int64(rate)))/s, \(Int(left.rounded(.up))) s left "
+        return
+            "\(label.prefix(32)) \(bar) \(percent) %  \(size(done)) of \(size(total)), \(size(Int64(rate)))/s, \(Int(left.rounded(.up))) s left "
     }
 
     /// Bytes for people: three digits are enough.

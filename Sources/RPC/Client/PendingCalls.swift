@@ -64,6 +64,9 @@ struct PendingCalls {
     /// How many calls wait.
     var count: Int { calls.count }
 
+    /// How many alarms are kept; bounded by the calls that wait, whatever number has been made.
+    var alarmCount: Int { alarms.count }
+
     /// When ``tick(now:)`` is due next.
     var nextAlarm: Instant? { alarms.min?.instant }
 

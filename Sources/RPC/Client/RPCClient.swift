@@ -16,6 +16,7 @@ public final class RPCClient: RPCCalling, Service {
     private struct State {
         var pending: PendingCalls
         var waiters: [PendingCalls.CallID: Waiter] = [:]
+        var absence = WorkerAbsence()
         var isClosed = false
     }
 
@@ -59,14 +60,32 @@ public final class RPCClient: RPCCalling, Service {
             InstrumentationSystem.instrument.inject(context, into: &payload.fields, using: FieldInjector())
         }
         do throws(ServiceError) {
+            try await refuseIfNobodyIsThere(method)
             let reply = try await wait(for: method, payload, deadline)
             record(method, start, "ok")
             return reply
         } catch {
-            let better = await explain(error, method)
+            let better = await explain(error, method, start)
             record(method, start, better.code.rawValue)
             throw better
         }
+    }
+
+    /// How many workers take from a queue; `nil` when that cannot be found out.
+    public func workerCount(of queue: String) async -> Int? {
+        await workerCount(of: queue, since: .now)
+    }
+
+    private func workerCount(of queue: String, since instant: ContinuousClock.Instant) async -> Int? {
+        let count = await transport.workerCount(of: queue)
+        if let count { state.withLock { $0.absence.saw(count, at: queue, since: instant) } }
+        return count
+    }
+
+    /// Where nobody has been for long, a call does not wait for its deadline; but one look makes sure.
+    private func refuseIfNobodyIsThere(_ method: RPCMethod) async throws(ServiceError) {
+        let isLong = state.withLock { $0.absence.isLong(at: method.queue, now: .now) }
+        if isLong, await workerCount(of: method.queue) == 0 { throw .nobody(offers: method) }
     }
 
     private func wait(
@@ -157,11 +176,13 @@ public final class RPCClient: RPCCalling, Service {
     }
 
     /// An answer that did not come in time is told apart by whether anybody was there to give it.
-    private func explain(_ error: ServiceError, _ method: RPCMethod) async -> ServiceError {
-        guard error.code == .deadlineExceeded, await transport.workerCount(of: method.queue) == 0 else { return error }
-        return ServiceError(
-            .unavailable,
-            "No worker offers \(method.name): nobody takes from the queue \(method.queue). Start a worker.")
+    private func explain(
+        _ error: ServiceError, _ method: RPCMethod, _ start: ContinuousClock.Instant
+    ) async -> ServiceError {
+        guard error.code == .deadlineExceeded, await workerCount(of: method.queue, since: start) == 0 else {
+            return error
+        }
+        return .nobody(offers: method)
     }
 
     private func record(_ method: RPCMethod, _ start: ContinuousClock.Instant, _ outcome: String) {
@@ -175,6 +196,12 @@ public final class RPCClient: RPCCalling, Service {
 extension ServiceError {
     /// The caller's task was cancelled.
     static let cancelled = ServiceError(.unavailable, "The call was cancelled.")
+
+    static func nobody(offers method: RPCMethod) -> ServiceError {
+        ServiceError(
+            .unavailable,
+            "No worker offers \(method.name): nobody takes from the queue \(method.queue). Start a worker.")
+    }
 }
 
 /// Joins a call with its cancellation, which may come before the call has an id.
