@@ -9,7 +9,7 @@ from pathlib import Path
 from . import commands
 from .failure import Failure
 from .layout import Layout
-from .progress import Progress, Step
+from .progress import Progress
 
 # "[12/345] Compiling Domain Video.swift", as swift build prints it.
 PROGRESS_LINE = re.compile(r"^\[(\d+)/(\d+)\] (.*)")

@@ -80,7 +80,8 @@ def _lines(child: subprocess.Popen[bytes], step: Step, deadline: float | None) -
     try:
         while True:
             if deadline is not None and time.monotonic() > deadline:
-                raise Failure(f"{' '.join(child.args[:3])} … took too long and was ended", "is something hanging in it?")
+                name = " ".join(child.args[:3])
+                raise Failure(f"{name} … took too long and was ended", "does something hang in it?")
             ready = step.wait(1.0, watched)
             block = os.read(output, 64 * 1024) if output in ready else b""
             # A carriage return redraws a line on a terminal: each drawing counts as a line of its own here.

@@ -81,8 +81,10 @@ def launch(
     return state.add(process)
 
 
-def environments(layout: Layout, servers: Servers, write_token: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """What every service gets, and what each kind gets besides. The gateway knows no database, a worker only its own."""
+def environments(
+    layout: Layout, servers: Servers, write_token: str
+) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What every service gets, and what each kind gets besides: the gateway no database, a worker only its own."""
     common = {"HOST": network.HOST, "RABBIT": servers.broker.url}
     return common, {
         METADATA: {"DBHOST": servers.database_url, "DBNAME": METADATA},
@@ -122,7 +124,10 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def health(process: Process, seconds: float = 2.0) -> str:
-    """What a process says of itself: "ready", "not ready" (it answers, but not with 200), "silent" (no answer), "running" (nothing to ask), "ended"."""
+    """What a process says of itself: "ready", "not ready" (answers, but not with 200), "silent" or "ended".
+
+    One that has no health endpoint is "running" as long as it takes connections.
+    """
     if not process.runs:
         return "ended"
     if process.health is None:

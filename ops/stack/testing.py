@@ -1,8 +1,8 @@
 """Runs the built tests and makes their output readable: failures, a count, and the summary as the very last line.
 
-The test bundle is run directly, as `swift test --disable-xctest --skip-build` would run it. SwiftPM itself keys its cache
-of compiled manifests by the environment, and the servers' ports are new each time: through `swift test`, a run would
-first compile the manifest of every dependency again, a minute and more on two cores.
+The test bundle is run directly, as `swift test --disable-xctest --skip-build` would run it. SwiftPM keys its cache of
+compiled manifests by the environment, and the servers' ports are new each time: through `swift test`, a run would first
+compile the manifest of every dependency again, a minute and more on two cores.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .failure import Failure, last_lines
 from .layout import Layout
 from .progress import Progress, Step
 
-# Swift Testing prints "✔ Test run with 12 tests in 3 suites passed after 0.1 seconds."; other symbols on other systems.
+# Swift Testing prints "✔ Test run with 12 tests in 3 suites passed after 0.1 seconds."; other symbols elsewhere.
 SUMMARY = re.compile(r"Test run with \d+ tests?\b.* (passed|failed) after ")
 PASSED = re.compile(r"^✔ Test (?!run ).* passed after ")
 FAILED = re.compile(r"^✘ Test (?!run ).* failed after ")
@@ -58,7 +58,7 @@ def bundle(products: Path) -> Path:
     """The executable that holds all tests of the package."""
     found = sorted(products.glob("*PackageTests.xctest"))
     if len(found) != 1:
-        raise Failure(f"there are {len(found)} test bundles in {products}, not one", "does `swift build --build-tests` work?")
+        raise Failure(f"{len(found)} test bundles in {products}, not one", "delete that folder and try again")
     return found[0]
 
 
@@ -82,7 +82,7 @@ def run(
                 command,
                 step,
                 log,
-                # Swift Testing colours what it writes into a pipe; a log and a CI's reader of summaries want plain text.
+                # Swift Testing colours what it writes into a pipe; logs and readers of summaries want plain text.
                 environment=environment | {"NO_COLOR": "1"},
                 folder=layout.root,
                 on_line=report.read,

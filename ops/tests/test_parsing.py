@@ -48,7 +48,8 @@ class OutputTests(unittest.TestCase):
         self.assertEqual(database.not_found(output), ["libcurl.so.4", "libssl.so.3"])
 
     def test_progress_of_a_build(self) -> None:
-        self.assertEqual(building.shown("[12/345] Compiling Domain Video.swift"), "[12/345] Compiling Domain Video.swift")
+        line = "[12/345] Compiling Domain Video.swift"
+        self.assertEqual(building.shown(line), line)
         self.assertEqual(building.shown("warning: something"), "")
 
     def test_the_last_lines_of_a_long_log(self) -> None:
