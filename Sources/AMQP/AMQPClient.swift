@@ -110,8 +110,11 @@ public final class AMQPClient: Service {
     ///   - token: Which delivery.
     ///   - requeue: Whether the broker shall deliver it again; otherwise it is dropped, or dead-lettered where the queue
     ///     says so.
-    public func reject(_ token: DeliveryToken, requeue: Bool) {
-        try? consuming.mailbox.put(.reject(token, requeue: requeue), bytes: 0)
+    ///   - delay: How long to keep it before it is given back (to about 1 s); a connection that breaks meanwhile gives
+    ///     it back at once.
+    public func reject(_ token: DeliveryToken, requeue: Bool, after delay: Duration = .zero) {
+        let notBefore = delay > .zero ? ContinuousClock.now + delay : nil
+        try? consuming.mailbox.put(.reject(token, requeue: requeue, notBefore: notBefore), bytes: 0)
     }
 
     /// Looks at a queue.

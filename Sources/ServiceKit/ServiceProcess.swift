@@ -14,9 +14,9 @@ internal import UnixSignals
 
 /// What every process of Millrace does in the same way: read settings, log, run its services, stop in order.
 public enum ServiceProcess {
-    /// How long a stop may take in all, in seconds, before what is left is cancelled. Docker gives 10 s by default
-    /// before it kills, Kubernetes 30.
-    public static let maxStopSeconds = 25
+    /// How long a stop may take in all, in seconds, before what is left is cancelled: the drain (10 s) and the flush (5 s)
+    /// with a margin. Docker kills after 10 s unless told otherwise, Kubernetes after 30 s.
+    public static let maxStopSeconds = 18
 
     /// The exit code for a setting that is missing or wrong (`EX_CONFIG` of sysexits.h).
     private static let configurationFault: Int32 = 78

@@ -8,6 +8,9 @@ internal import Synchronization
 /// Each time round: look at the socket (waiting only if there is nothing to do), read what has come, write what has
 /// been asked for. The thread ends when it is told to stop and its mailbox is empty.
 final class ConnectionLoop<Role: ConnectionRole>: Sendable {
+    /// How long a stop waits for the socket to take what is left to write. Less than what Docker gives a process.
+    private static var maxFlushTime: Duration { .seconds(5) }
+
     let mailbox: Mailbox<Role.Command>
     let status = ConnectionStatus()
     let breaker = SocketBreaker()
@@ -16,7 +19,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
     private let logger: Logger
     private let name: String
     private let makeRole: @Sendable (ConnectionStatus) -> Role
-    private let isStopping = Atomic(false)
+    private let isStopping = StopFlag()
     private let thread = Mutex<OSThread?>(nil)
 
     init(
@@ -41,7 +44,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
 
     /// Writes what waits in the mailbox, says goodbye to the broker and ends the thread.
     func stop() async {
-        isStopping.store(true, ordering: .releasing)
+        isStopping.set()
         mailbox.wake()
         await thread.withLock { $0 }?.ended()
     }
@@ -51,7 +54,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
     private func runThread() {
         let role = makeRole(status)
         var outage = Outage(backoff: configuration.backoff)
-        while !isStopping.load(ordering: .acquiring) {
+        while !isStopping.isSet {
             let began = ContinuousClock.now
             do {
                 let connection = try RawConnection(configuration, breaker: breaker)
@@ -90,7 +93,8 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         var reader = FrameReader(maxBodyBytes: configuration.maxBodyBytes)
         while true {
             let hasWork = connection.hasBufferedInput || backlog.canBeWritten
-            let mayWait = !hasWork && mailbox.prepareToSleep() && !isStopping.load(ordering: .acquiring)
+            // While the socket has no room, what is in the mailbox has to wait there.
+            let mayWait = !hasWork && (backlog.waitsForRoom || (mailbox.prepareToSleep() && !isStopping.isSet))
             let ready = wait(on: connection.descriptor, forRoom: backlog.waitsForRoom, mayWait: mayWait)
             if ready.hasRoom { backlog.waitsForRoom = false }
 
@@ -100,7 +104,10 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
             }
             try write(&backlog, to: connection, role)
             try role.settle(connection, now: .now)
-            if isStopping.load(ordering: .acquiring), backlog.commands.isEmpty, mailbox.prepareToSleep() { return }
+            if isStopping.isSet, backlog.commands.isEmpty, mailbox.prepareToSleep() { return }
+            if isStopping.hasLasted(Self.maxFlushTime) {
+                throw AMQPError(.closed, "The broker did not take what was left to write.")
+            }
         }
     }
 
@@ -155,7 +162,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
     /// Waits for the next attempt to connect; refuses the work that comes meanwhile.
     private func rest(_ duration: Duration, _ role: Role, _ error: AMQPError) {
         let end = ContinuousClock.now + duration
-        while !isStopping.load(ordering: .acquiring) {
+        while !isStopping.isSet {
             for command in mailbox.take(upTo: .max) { role.refuse(command, error) }
             let left = ContinuousClock.now.duration(to: end)
             guard left > .zero else { return }
@@ -185,6 +192,21 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
             level: outage.failures == 1 ? .warning : .debug,
             "No connection to the broker: \(error.message)",
             metadata: ["connection": "\(name)", "attempt": "\(outage.failures)", "next_attempt_in": "\(wait)"])
+    }
+}
+
+/// Set once, by whoever stops the loop; read by the loop.
+private final class StopFlag: Sendable {
+    private let since = Mutex<ContinuousClock.Instant?>(nil)
+
+    var isSet: Bool { since.withLock { $0 != nil } }
+
+    func set() {
+        since.withLock { $0 = .now }
+    }
+
+    func hasLasted(_ limit: Duration) -> Bool {
+        since.withLock { $0.map { $0.duration(to: .now) > limit } ?? false }
     }
 }
 

@@ -7,7 +7,7 @@ enum ConsumerCommand: Sendable {
     /// Stops a consumer; `done` is called when the last delivery that was on its way has been handed over.
     case cancel(Consumer.ID, done: @Sendable () -> Void)
     case acknowledge(DeliveryToken)
-    case reject(DeliveryToken, requeue: Bool)
+    case reject(DeliveryToken, requeue: Bool, notBefore: ContinuousClock.Instant?)
     case inspect(queue: String, answer: @Sendable (Result<QueueStatus?, AMQPError>) -> Void)
 }
 
@@ -35,6 +35,8 @@ final class ConsumerRole: ConnectionRole {
     /// would make the broker close the present one.
     private var epochs: [UInt16: UInt64] = [:]
     private var lastEpoch: UInt64 = 0
+    /// Rejections whose time has not come. Bounded by the prefetch, like all that is not acknowledged.
+    private var postponed: [(instant: ContinuousClock.Instant, command: ConsumerCommand)] = []
     private let backoff: Backoff
     private var generator = SystemRandomNumberGenerator()
     private let logger: Logger
@@ -55,6 +57,7 @@ final class ConsumerRole: ConnectionRole {
     func disconnected(_ error: AMQPError) {
         isInspectionChannelOpen = false
         epochs.removeAll()
+        postponed.removeAll()
         for index in entries.indices {
             entries[index].isChannelOpen = false
             entries[index].retryAt = nil
@@ -143,9 +146,12 @@ final class ConsumerRole: ConnectionRole {
         case .acknowledge(let token):
             guard epochs[token.channel] == token.epoch else { return }
             try connection.acknowledge(token.tag, on: token.channel)
-        case .reject(let token, let requeue):
-            guard epochs[token.channel] == token.epoch else { return }
-            try connection.reject(token.tag, requeue: requeue, on: token.channel)
+        case .reject(let token, let requeue, let notBefore):
+            if let notBefore, notBefore > .now {
+                postponed.append((notBefore, command))
+            } else if epochs[token.channel] == token.epoch {
+                try connection.reject(token.tag, requeue: requeue, on: token.channel)
+            }
         case .inspect(let queue, let answer):
             try inspect(queue, on: connection, answer)
         }
@@ -224,6 +230,11 @@ final class ConsumerRole: ConnectionRole {
     func settle(_ connection: RawConnection, now: ContinuousClock.Instant) throws(AMQPError) {
         for index in entries.indices {
             if let retryAt = entries[index].retryAt, retryAt <= now { try activate(index, on: connection) }
+        }
+        let due = postponed.filter { $0.instant <= now }
+        if !due.isEmpty {
+            postponed.removeAll { $0.instant <= now }
+            for (_, command) in due { try perform(command, on: connection) }
         }
         // Deliveries that came before the broker's consent may still lie in the library.
         guard !connection.hasBufferedInput, entries.contains(where: { $0.cancelled != nil }) else { return }

@@ -183,6 +183,9 @@ extension Undelivered {
 private final class AMQPServerTransport: ServerTransport {
     /// What a request without an expiration gets: nobody can say when its caller stops waiting.
     private static let defaultSeconds = 30
+    /// While replies cannot be written, a request that is given back comes again at once: without a pause it would go
+    /// round and round.
+    private static let pauseBeforeGivingBack = Duration.milliseconds(500)
 
     private let amqp: AMQPClient
     private let service: String
@@ -241,14 +244,14 @@ private final class AMQPServerTransport: ServerTransport {
                 isMandatory: true
             ) { outcome in
                 if case .failed = outcome {
-                    self.amqp.reject(token, requeue: true)
+                    self.amqp.reject(token, requeue: true, after: Self.pauseBeforeGivingBack)
                 } else {
                     self.amqp.acknowledge(token)
                 }
             }
         } catch {
             logger.warning("A reply cannot be sent, so its request is given back: \(error.message)")
-            amqp.reject(token, requeue: true)
+            amqp.reject(token, requeue: true, after: Self.pauseBeforeGivingBack)
         }
     }
 
