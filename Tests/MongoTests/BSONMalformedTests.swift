@@ -72,14 +72,16 @@ import Testing
         #expect(error(Array(repeating: 0, count: BSONDocument.maxBytes + 1))?.kind == .tooLarge)
     }
 
-    @Test func twoHundredThousandMutationsAreRefusedOrReadable() throws {
+    @Test func twoHundredThousandMutationsAreRefusedOrReadable() async throws {
         let seed: UInt64 = 20_240_601
         var random = SeededGenerator(seed: seed)
         // Mostly small documents of one type each, where a mutation is likely to hit something that matters.
         let small = BSONSamples.everyType.map { (["a": $0.value, "b": 1] as BSONDocument).bytes }
         var refused = 0
         for round in 0..<200_000 {
-            var bytes = round % 20 == 0 ? BSONSamples.everyType.bytes : small[round % small.count]
+            // Tests that measure time may share the process.
+            if round % 100 == 0 { await Task.yield() }
+            var bytes = round % 100 == 0 ? BSONSamples.everyType.bytes : small[round % small.count]
             for _ in 0..<Int.random(in: 1...4, using: &random) {
                 let position = Int.random(in: 0..<bytes.count, using: &random)
                 switch Int.random(in: 0..<4, using: &random) {

@@ -106,13 +106,17 @@ struct BSONWriter {
         guard !text.utf8.contains(0) else {
             throw BSONError(.embeddedNUL, "a name or a regular expression must not hold a NUL character")
         }
-        bytes.append(contentsOf: text.utf8)
-        bytes.append(0)
+        appendText(text)
     }
 
     private mutating func appendString(_ text: String) {
         appendInteger(Int32(clamping: text.utf8.count + 1))
-        bytes.append(contentsOf: text.utf8)
+        appendText(text)
+    }
+
+    private mutating func appendText(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes.append(contentsOf: $0) }
         bytes.append(0)
     }
 

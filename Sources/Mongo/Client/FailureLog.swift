@@ -31,6 +31,7 @@ final class FailureLog: Sendable {
         if let collection { metadata["collection"] = "\(collection)" }
         if let field = error.field { metadata["field"] = "\(field)" }
         if let id = error.documentID { metadata["id"] = "\(Self.text(of: id))" }
+        if let reason = error.loggableReason { metadata["reason"] = "\(reason)" }
         if case .commandFailed(let code) = error.kind { metadata["code"] = "\(code)" }
         guard let suppressed = admit(metadata.map { "\($0)=\($1)" }.sorted().joined(separator: " ")) else { return }
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }

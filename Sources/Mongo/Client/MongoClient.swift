@@ -80,7 +80,7 @@ public final class MongoClient: Sendable {
     /// Ends the client: refuses new operations and fails the waiting ones with `closed`, lets the running ones finish, and
     /// returns when the threads have ended and the connections are closed.
     ///
-    /// It takes as long as the longest running operation, at most `socketTimeoutMS` for each exchange with the server.
+    /// It takes half a second, which libmongoc's own threads need, and as long as the longest running operation, at most `socketTimeoutMS` for each exchange with the server.
     /// It may be called several times, also at once. Cancelling the caller does not shorten it.
     public func shutdown() async {
         workers.close()

@@ -26,8 +26,8 @@ public struct MongoError: Error, Sendable, CustomStringConvertible {
 
     /// What went wrong, for programs.
     public let kind: Kind
-    /// What went wrong and how to mend it, for humans. It may quote the server, but never the content of documents that
-    /// this module read.
+    /// What went wrong and how to mend it, for humans. It may quote the server, and a type's own `init(from:)`, but no other
+    /// content of documents.
     public let message: String
     /// The error underneath, if there was one.
     public let cause: (any Error)?
@@ -38,9 +38,12 @@ public struct MongoError: Error, Sendable, CustomStringConvertible {
     /// The `_id` of the document concerned, if it is known.
     public let documentID: BSON?
 
+    /// What may be logged of the reason: it quotes no document.
+    let loggableReason: String?
+
     init(
         _ kind: Kind, _ message: String, cause: (any Error)? = nil, collection: String? = nil, field: String? = nil,
-        documentID: BSON? = nil
+        documentID: BSON? = nil, loggableReason: String? = nil
     ) {
         self.kind = kind
         self.message = message
@@ -48,6 +51,7 @@ public struct MongoError: Error, Sendable, CustomStringConvertible {
         self.collection = collection
         self.field = field
         self.documentID = documentID
+        self.loggableReason = loggableReason
     }
 
     /// The message with the collection.

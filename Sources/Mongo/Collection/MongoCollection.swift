@@ -80,21 +80,30 @@ public struct MongoCollection<Document: Codable & Sendable>: Sendable {
     private func malformed(_ error: any Error, id: BSON?, operation: String) -> MongoError {
         var field: String?
         var reason = "\(error)"
+        var loggable: String?
         switch error {
-        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
-            DecodingError.dataCorrupted(let context):
+        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
             field = fieldPath(context.codingPath)
             reason = context.debugDescription
+            loggable = reason
         case DecodingError.keyNotFound(let key, let context):
             field = fieldPath(context.codingPath + [key])
             reason = context.debugDescription
+            loggable = reason
+        case DecodingError.dataCorrupted(let context):
+            // The standard library quotes the value here, for instance one that is no case of an enumeration.
+            field = fieldPath(context.codingPath)
+            reason = context.debugDescription
+        case let error as BSONError:
+            reason = error.description
+            loggable = reason
         default:
             break
         }
         let which = id?.objectIDValue.map { "the document with _id \($0)" } ?? "a document"
         let failure = MongoError(
             .malformedDocument, "\(which) does not have the expected shape: \(reason); mend or remove it", cause: error,
-            collection: name, field: field, documentID: id)
+            collection: name, field: field, documentID: id, loggableReason: loggable)
         client.report(failure, operation: operation)
         return failure
     }
