@@ -140,7 +140,7 @@ let package = Package(
                 lifecycle,
             ]),
         // Real processes of the built services over real sockets.
-        unitTests("EndToEndTests", ["Domain", "TestKit", nio, nioPosix]),
+        unitTests("EndToEndTests", ["AMQP", "Mongo", "TestKit", nio, logging]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -110,12 +110,19 @@ struct PendingCalls {
     /// A request did not reach a queue.
     mutating func undelivered(_ correlation: UInt64, _ reason: Undelivered, now: Instant) -> [Action] {
         guard let id = callsByCorrelation.removeValue(forKey: correlation), let call = calls[id] else { return [] }
-        if reason == .connectionLost, call.request.method.isIdempotent {
-            // Not at once: the connection that publishes may be away while the one that consumes is there.
+        switch reason {
+        case .notSent:
+            // Nothing is in doubt, so it is sent again whatever the method. Not at once: the connection that publishes
+            // may be away while the one that consumes is there.
+            calls[id]?.attempts -= 1
             rest(id, until: now + Self.firstPause)
             return []
+        case .connectionLost where call.request.method.isIdempotent:
+            rest(id, until: now + Self.firstPause)
+            return []
+        default:
+            return [finish(id, .failure(error(reason, call)))]
         }
-        return [finish(id, .failure(error(reason, call)))]
     }
 
     /// There is a connection, and replies will come.
@@ -206,6 +213,8 @@ struct PendingCalls {
             ServiceError(.overloaded, "The broker takes no messages now. Try again later.")
         case .refused(let words):
             ServiceError(.internal, "The broker refuses \(method.name): \(words)")
+        case .notSent:
+            ServiceError(.unavailable, "There is no connection to the broker, so \(method.name) was not asked for.")
         case .connectionLost:
             ServiceError(
                 .unavailable, "The connection to the broker broke; whether \(method.name) was done is not known.")

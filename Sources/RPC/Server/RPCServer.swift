@@ -19,6 +19,7 @@ public final class RPCServer: Service {
     private let logger: Logger
     private let drainSeconds: Int
     private let inFlight = Atomic<Int>(0)
+    private let answered = Atomic<Int>(0)
     private let isDraining = Atomic<Bool>(false)
 
     package init(
@@ -36,6 +37,9 @@ public final class RPCServer: Service {
 
     /// How many requests are being worked on.
     public var requestsInFlight: Int { inFlight.load(ordering: .relaxed) }
+
+    /// How many requests have been answered, with a result or an error.
+    public var requestsServed: Int { answered.load(ordering: .relaxed) }
 
     /// Serves until the task is cancelled or a graceful shutdown begins. Then it takes no more requests, gives back
     /// those that have not been begun, and waits for the others, at most the drain time.
@@ -56,7 +60,7 @@ public final class RPCServer: Service {
             await group.next()
             group.cancelAll()
         }
-        logger.info("No more requests are taken")
+        logger.info("No more requests are taken", metadata: ["requests_served": "\(requestsServed)"])
     }
 
     private func serve(_ requests: AsyncStream<IncomingRequest>) async {
@@ -81,6 +85,7 @@ public final class RPCServer: Service {
         let start = ContinuousClock.now
         let result = await result(of: request)
         transport.reply(to: request, result)
+        answered.add(1, ordering: .relaxed)
         record(request.method, result, start)
     }
 

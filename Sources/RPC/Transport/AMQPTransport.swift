@@ -113,7 +113,7 @@ private final class AMQPClientTransport: ClientTransport {
         guard let onEvent = onEvent.withLock({ $0 }) else { return }
         let correlation = request.correlation
         guard let replyTo = replyQueue.withLock({ $0 }) else {
-            return onEvent(.undelivered(correlation: correlation, .connectionLost))
+            return onEvent(.undelivered(correlation: correlation, .notSent))
         }
         var headers = FieldTable(request.payload.fields)
         headers[Header.attempt] = .int(Int64(request.attempt))
@@ -133,7 +133,9 @@ private final class AMQPClientTransport: ClientTransport {
                 }
             }
         } catch {
-            onEvent(.undelivered(correlation: correlation, Undelivered(error)))
+            // What `publishConfirmed` throws at once has not been sent.
+            let reason = Undelivered(error)
+            onEvent(.undelivered(correlation: correlation, reason == .connectionLost ? .notSent : reason))
         }
     }
 

@@ -38,6 +38,8 @@ package enum Undelivered: Sendable, Equatable {
     case blocked
     /// The broker refuses it; sending it again cannot help.
     case refused(String)
+    /// There is no connection now; the request has not left this process.
+    case notSent
     /// The connection broke; the request may have been delivered.
     case connectionLost
 }

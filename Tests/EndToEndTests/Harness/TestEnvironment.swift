@@ -1,0 +1,48 @@
+import AMQP
+import Foundation
+
+/// Where the servers and the executables are. Without the servers these tests fail: they are about nothing else.
+enum TestEnvironment {
+    struct Missing: Error, CustomStringConvertible {
+        let name: String
+        let meaning: String
+
+        var description: String { "\(name) is missing: set it to \(meaning), or run ./ops/test" }
+    }
+
+    /// The address of a virtual host that nothing else uses while the tests run.
+    static func broker() throws -> String {
+        try value("RABBIT_END_TO_END", meaning: "the address of a virtual host of a RabbitMQ of these tests' own")
+    }
+
+    static func database() throws -> String {
+        try value("DBHOST", meaning: "the mongodb:// address of a server")
+    }
+
+    /// The folder of the built services; next to the tests, unless `MILLRACE_BIN` says where.
+    static func products() throws -> URL {
+        let folder =
+            if let path = ProcessInfo.processInfo.environment["MILLRACE_BIN"], !path.isEmpty {
+                URL(fileURLWithPath: path, isDirectory: true)
+            } else {
+                URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            }
+        let gateway = folder.appendingPathComponent(ServiceKind.gateway.rawValue)
+        guard FileManager.default.isExecutableFile(atPath: gateway.path) else {
+            throw Missing(name: "MILLRACE_BIN", meaning: "the folder of the built executables (\(gateway.path) is none)")
+        }
+        return folder
+    }
+
+    /// The folder `ops/sample` of the checkout that these tests were built from.
+    static var samples: URL {
+        URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../ops/sample").standardizedFileURL
+    }
+
+    static func value(_ name: String, meaning: String) throws -> String {
+        guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
+            throw Missing(name: name, meaning: meaning)
+        }
+        return value
+    }
+}

@@ -1,0 +1,205 @@
+import Domain
+import Foundation
+import Logging
+import Mongo
+import Synchronization
+import TestKit
+import Testing
+
+/// Running services with a storage folder and databases of their own.
+final class TestStack: Sendable {
+    /// How many of each service to start, and how the gateways are set.
+    struct Layout: Sendable {
+        var gateways = 1
+        var metadataWorkers = 1
+        var storageWorkers = 1
+        var gatewaySettings: [String: String] = [:]
+    }
+
+    /// The folder of the storage workers.
+    let storageFolder: URL
+    private let folder: URL
+    private let products: URL
+    private let broker: String
+    private let databaseServer: String
+    private let databases: [ServiceKind: MongoClient]
+    private let gatewaySettings: [String: String]
+    private let services = Mutex<[(kind: ServiceKind, service: ServiceUnderTest)]>([])
+
+    private init(gatewaySettings: [String: String]) throws {
+        broker = try TestEnvironment.broker()
+        databaseServer = try TestEnvironment.database()
+        products = try TestEnvironment.products()
+        self.gatewaySettings = gatewaySettings
+        let name = "end-to-end-\(ObjectID())"
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(name)", isDirectory: true)
+        storageFolder = folder.appendingPathComponent("storage", isDirectory: true)
+        try FileManager.default.createDirectory(at: storageFolder, withIntermediateDirectories: true)
+        var databases: [ServiceKind: MongoClient] = [:]
+        for kind in [ServiceKind.metadata, .storage] {
+            var logger = Logger(label: "end-to-end")
+            logger.logLevel = .critical
+            var configuration = MongoConfiguration(uri: databaseServer, database: "\(name)-\(kind.rawValue)")
+            configuration.poolThreads = 1
+            databases[kind] = try MongoClient(configuration: configuration, logger: logger)
+        }
+        self.databases = databases
+    }
+
+    /// Starts services, waits until they are ready, runs a test, and leaves nothing behind, however it ends.
+    static func running(_ layout: Layout = Layout(), _ test: (TestStack) async throws -> Void) async throws {
+        let stack = try TestStack(gatewaySettings: layout.gatewaySettings)
+        explanation.withLock { $0 = stack.tellLogs }
+        do {
+            for _ in 0..<layout.metadataWorkers { try await stack.start(.metadata) }
+            for _ in 0..<layout.storageWorkers { try await stack.start(.storage) }
+            for _ in 0..<layout.gateways { try await stack.start(.gateway) }
+            for service in stack.all() { try await service.ready() }
+            try await test(stack)
+        } catch {
+            // What is thrown from here becomes an issue when the logs have been deleted.
+            let logs = stack.tellLogs()
+            explanation.withLock { if $0 != nil { $0 = { logs } } }
+            await stack.remove()
+            throw error
+        }
+        explanation.withLock { $0 = nil }
+        await stack.remove()
+    }
+
+    private func remove() async {
+        for service in all() { service.process.signal(SIGKILL) }
+        for service in all() { await service.process.waitForExit() }
+        for database in databases.values {
+            _ = try? await database.runCommand(["dropDatabase": 1], deadline: .now + .seconds(10))
+            await database.shutdown()
+        }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    // MARK: - Services
+
+    /// The processes of a service that were started, in that order, those that have ended included.
+    func all(_ kind: ServiceKind? = nil) -> [ServiceUnderTest] {
+        services.withLock { $0.filter { kind == nil || $0.kind == kind }.map(\.service) }
+    }
+
+    /// The first gateway.
+    func gateway() throws -> ServiceUnderTest {
+        try #require(all(.gateway).first)
+    }
+
+    /// Starts one more process of a service. It is not ready yet.
+    @discardableResult
+    func start(_ kind: ServiceKind) async throws -> ServiceUnderTest {
+        let name = "\(kind.rawValue)-\(all(kind).count + 1)"
+        let port = try FreePort.find()
+        let log = folder.appendingPathComponent("\(name).log")
+        let process = try await LaunchedProcess(
+            .init(
+                executable: products.appendingPathComponent(kind.rawValue), environment: environment(of: kind, port: port),
+                folder: folder, standardOutput: log, standardError: log))
+        let service = ServiceUnderTest(name: name, port: port, process: process, logFile: log)
+        services.withLock { $0.append((kind, service)) }
+        return service
+    }
+
+    private func environment(of kind: ServiceKind, port: Int) -> [String: String] {
+        var environment = ["HOST": "127.0.0.1", "PORT": String(port), "RABBIT": broker, "LOG_LEVEL": "debug"]
+        if let database = databases[kind] {
+            environment["DBHOST"] = databaseServer
+            environment["DBNAME"] = database.database
+        }
+        switch kind {
+        case .gateway: environment.merge(gatewaySettings) { $1 }
+        case .storage: environment["STORAGE_DIRECTORY"] = storageFolder.path
+        case .metadata: break
+        }
+        return environment
+    }
+
+    /// What the operator's tool says.
+    struct ToolAnswer: Sendable {
+        let exit: LaunchedProcess.Exit
+        let output: String
+        let errors: String
+    }
+
+    /// Runs `millrace`.
+    func millrace(_ arguments: String...) async throws -> ToolAnswer {
+        let output = folder.appendingPathComponent("millrace-\(UUID().uuidString).out")
+        let errors = output.appendingPathExtension("err")
+        let process = try await LaunchedProcess(
+            .init(
+                executable: products.appendingPathComponent("millrace"), arguments: arguments,
+                environment: ["RABBIT": broker, "STORAGE_DIRECTORY": storageFolder.path], folder: folder,
+                standardOutput: output, standardError: errors))
+        defer { process.signal(SIGKILL) }
+        return ToolAnswer(
+            exit: try await process.exit(within: .seconds(60)), output: try String(contentsOf: output, encoding: .utf8),
+            errors: try String(contentsOf: errors, encoding: .utf8))
+    }
+
+    // MARK: - Videos
+
+    /// Writes a record of a video as any MongoDB client may, past all services.
+    func insertRecord(_ fields: [(String, BSON)]) async throws {
+        let database = try #require(databases[.metadata])
+        let videos = database.collection("videos", of: BSONDocument.self)
+        _ = try await videos.insert(try BSONDocument(fields), deadline: .now + .seconds(10))
+    }
+
+    /// Writes a record of just `_id` and `videoPath`.
+    ///
+    /// - Returns: Its id.
+    func insertRecord(videoPath: String) async throws -> String {
+        let id = ObjectID()
+        try await insertRecord([("_id", .objectID(id)), ("videoPath", .string(videoPath))])
+        return id.description
+    }
+
+    /// Puts a file of pseudo-random bytes into the storage folder, and a record of it into the database.
+    func putVideo(_ key: String = "film.mp4", bytes: Int64, seed: UInt64) async throws -> TestVideo {
+        let file = storageFolder.appendingPathComponent(key)
+        try TestVideo.write(bytes: bytes, seed: seed, to: file)
+        return TestVideo(id: try await insertRecord(videoPath: key), file: file, size: bytes)
+    }
+
+    // MARK: - Requests
+
+    /// One request to the first gateway, on a connection of its own.
+    func ask(_ target: String, _ fields: [String] = [], method: String = "GET") async throws -> RawHTTPResponse {
+        try await RawHTTPConnection.connected(toPort: gateway().port) { connection in
+            try await connection.request(method, target, fields)
+            return try await connection.response(hasBody: method != "HEAD")
+        }
+    }
+}
+
+// MARK: - What went wrong
+
+extension TestStack {
+    /// Gives the ends of the logs; `nil` when there is no stack, or when they have been shown.
+    private static let explanation = Mutex<(@Sendable () -> [String])?>(nil)
+    private static let shownLines = 25
+
+    /// The issue with the ends of the services' logs, the first time in a test.
+    static func explained(_ issue: Issue) -> Issue {
+        let logs = explanation.withLock { explanation in
+            defer { explanation = nil }
+            return explanation
+        }
+        guard let logs else { return issue }
+        var issue = issue
+        issue.comments += logs().map { Comment(rawValue: $0) }
+        return issue
+    }
+
+    @Sendable private func tellLogs() -> [String] {
+        all().map { service in
+            let lines = service.log.split(separator: "\n").suffix(Self.shownLines).joined(separator: "\n")
+            let state = service.process.exit.map { "ended: \($0)" } ?? "runs"
+            return "\(service.name) (\(state)) logged at last:\n\(lines)"
+        }
+    }
+}
