@@ -124,13 +124,13 @@ let package = Package(
         unitTests("MongoTests", ["Mongo", "TestKit"]),
         unitTests("RPCTests", ["RPC", "Domain", "TestKit", nio, logging, lifecycle]),
         unitTests("ContractsTests", ["Contracts", "Domain", "RPC", "TestKit", nio]),
-        unitTests("ServiceKitTests", ["ServiceKit", configuration, logging]),
+        unitTests("ServiceKitTests", ["ServiceKit", "TestKit", configuration, lifecycle, logging, nio, nioPosix]),
         unitTests(
             "VideoStreamingTests",
             ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, logging]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
         unitTests("VideoStorageTests", ["VideoStorage", "Domain", "Mongo", "TestKit", nio, logging, metrics]),
-        unitTests("MillraceCLITests", ["MillraceCLI", "Domain"]),
+        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", arguments]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.
         unitTests(

@@ -38,14 +38,17 @@ extension RPCPayload {
     /// Which member is wrong, without repeating what came in.
     private static func place(of error: any Error) -> String {
         guard let error = error as? DecodingError else { return "it cannot be parsed" }
-        func path(_ context: DecodingError.Context) -> String {
-            context.codingPath.map(\.stringValue).joined(separator: ".")
+        func subject(_ context: DecodingError.Context, _ key: [any CodingKey] = []) -> String {
+            let path = (context.codingPath + key).map(\.stringValue).joined(separator: ".")
+            return path.isEmpty ? "it" : "the member \(path)"
         }
         return switch error {
-        case .keyNotFound(let key, let context): "the member \((path(context) + "." + key.stringValue)) is missing"
-        case .typeMismatch(let type, let context): "the member \(path(context)) is not a \(type)"
-        case .valueNotFound(_, let context): "the member \(path(context)) is null"
-        case .dataCorrupted(let context): "\(path(context)) \(context.debugDescription)"
+        case .keyNotFound(let key, let context): "\(subject(context, [key])) is missing"
+        case .typeMismatch(let type, let context): "\(subject(context)) is not a \(type)"
+        case .valueNotFound(_, let context): "\(subject(context)) is null"
+        case .dataCorrupted(let context) where context.codingPath.isEmpty:
+            "it is not valid JSON, or holds a number that does not fit"
+        case .dataCorrupted(let context): "\(subject(context)) has a value that it cannot have"
         @unknown default: "it cannot be parsed"
         }
     }

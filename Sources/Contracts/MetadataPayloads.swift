@@ -79,7 +79,13 @@ struct VideoPayload: Codable {
 }
 
 extension Date {
-    var milliseconds: Int64 { Int64((timeIntervalSince1970 * 1_000).rounded()) }
+    /// Rounded. What lies beyond counting is the first or the last moment that can be counted: any program may have put
+    /// such a date into a record, and it must not stop the worker that reads it.
+    var milliseconds: Int64 {
+        let value = (timeIntervalSince1970 * 1_000).rounded()
+        if value.isNaN { return 0 }
+        return Int64(exactly: value) ?? (value < 0 ? .min : .max)
+    }
 
     init(milliseconds: Int64) {
         self.init(timeIntervalSince1970: Double(milliseconds) / 1_000)

@@ -104,8 +104,8 @@ extension Chunk {
             throw ServiceError(.conflict, "\(address.key) has another version by now.")
         }
         let (start, overflow) = address.index.multipliedReportingOverflow(by: Int64(address.chunkBytes))
-        let count = max(0, min(Int64(address.chunkBytes), size - start))
-        guard !overflow, offset == start, payload.body.readableBytes == count,
+        guard !overflow, start >= 0, size >= 0, offset == start,
+            payload.body.readableBytes == max(0, min(Int64(address.chunkBytes), size - start)),
             checksum == Int64(CRC32C.checksum(of: payload.body))
         else {
             throw ServiceError(

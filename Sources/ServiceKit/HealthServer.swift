@@ -56,7 +56,10 @@ public struct HealthServer: Service {
             for check in checks {
                 group.addTask { (check.name, await check.problem()) }
             }
-            return await group.reduce(into: [:]) { problems, answer in problems[answer.0] = answer.1 }
+            return await group.reduce(into: [:]) { problems, answer in
+                // A check that passes does not cover one of the same name that fails.
+                if let problem = answer.1 { problems[answer.0] = problem }
+            }
         }
     }
 

@@ -35,8 +35,17 @@ extension String {
         self + String(repeating: " ", count: max(0, columns - count))
     }
 
-    /// Without characters that could steer a terminal.
+    /// On one line, and without characters that could steer a terminal or turn the order of the text around.
     var printable: String {
-        String(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : Character($0) })
+        String(unicodeScalars.map { $0.isPrintable ? Character($0) : "\u{FFFD}" })
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var isPrintable: Bool {
+        switch properties.generalCategory {
+        case .control, .lineSeparator, .paragraphSeparator: false
+        default: !properties.isBidiControl
+        }
     }
 }

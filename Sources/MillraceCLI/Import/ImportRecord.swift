@@ -21,29 +21,23 @@ struct ImportRecord: Equatable {
         var records: [ImportRecord] = []
         for value in try JSONSequence.values(in: text) {
             let objects: [JSONObject]
-            do {
-                objects = try JSONDecoder().decode([JSONObject].self, from: value)
-            } catch {
-                objects = [try object(value, number: records.count + 1)]
+            if value.first == UInt8(ascii: "[") {
+                objects = try decode([JSONObject].self, from: value, after: records.count)
+            } else {
+                objects = [try decode(JSONObject.self, from: value, after: records.count)]
             }
             for object in objects { records.append(try record(object, number: records.count + 1)) }
         }
         return records
     }
 
-    private static func object(_ text: Data, number: Int) throws(ImportFault) -> JSONObject {
+    private static func decode<Value: Decodable>(
+        _ type: Value.Type, from text: Data, after count: Int
+    ) throws(ImportFault) -> Value {
         do {
-            return try JSONDecoder().decode(JSONObject.self, from: text)
+            return try JSONDecoder().decode(type, from: text)
         } catch {
-            let reason: String
-            if case DecodingError.typeMismatch(_, let context) = error {
-                reason = "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(context.debugDescription)"
-            } else if case DecodingError.dataCorrupted(let context) = error {
-                reason = context.debugDescription
-            } else {
-                reason = "it is no JSON object"
-            }
-            throw ImportFault("record \(number): \(reason)")
+            throw ImportFault(error, after: count)
         }
     }
 
@@ -55,7 +49,7 @@ struct ImportRecord: Equatable {
         if let text = object._id?.text {
             guard let known = VideoID(text) else {
                 throw ImportFault(
-                    "record \(number): _id is not an ObjectId of 24 hexadecimal digits: \(text.prefix(64))")
+                    "record \(number): _id is not an ObjectId of 24 hexadecimal digits: \(text.beginning)")
             }
             id = known
         }
@@ -70,7 +64,42 @@ struct ImportFault: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) {
-        self.description = description
+        self.description = description.printable
+    }
+
+    /// Why a record cannot be read, by its number and its member.
+    ///
+    /// - Parameters:
+    ///   - error: What the decoder says.
+    ///   - count: How many records stand before the object or the array that it read.
+    fileprivate init(_ error: any Error, after count: Int) {
+        guard let context = (error as? DecodingError)?.context else {
+            self.init("record \(count + 1): it cannot be read")
+            return
+        }
+        // In an array, a path begins with the place of the element.
+        let index = context.codingPath.first?.intValue
+        let member = context.codingPath.dropFirst(index == nil ? 0 : 1).map(\.stringValue).joined(separator: ".")
+        let place = "record \(count + 1 + (index ?? 0)): " + (member.isEmpty ? "" : "\(member): ")
+        self.init(place + context.debugDescription.beginning)
+    }
+}
+
+extension DecodingError {
+    fileprivate var context: Context? {
+        switch self {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
+            .dataCorrupted(let context):
+            context
+        @unknown default: nil
+        }
+    }
+}
+
+extension String {
+    /// The first 100 code points: enough to know a value by. A `Character` may be of any length.
+    fileprivate var beginning: String {
+        String(String.UnicodeScalarView(unicodeScalars.prefix(100)))
     }
 }
 
@@ -120,7 +149,7 @@ enum JSONSequence {
                 continue
             }
             switch byte {
-            case UInt8(ascii: "\""):
+            case UInt8(ascii: "\"") where depth > 0:
                 isText = true
             case UInt8(ascii: "{"), UInt8(ascii: "["):
                 if depth == 0 { start = index }

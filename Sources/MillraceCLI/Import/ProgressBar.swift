@@ -30,14 +30,20 @@ struct ProgressBar {
     }
 
     static func line(_ label: String, _ done: Int64, _ total: Int64, seconds: Double) -> String {
+        let (done, total) = (max(0, done), max(0, total))
         let share = total > 0 ? min(1, Double(done) / Double(total)) : 1
         let filled = Int(share * 24)
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
         let rate = seconds > 0 ? Double(done) / seconds : 0
-        let left = rate > 0 ? Double(total - done) / rate : 0
+        let left = rate > 0 ? Double(max(0, total - done)) / rate : 0
         let percent = Int(share * 100)
-        return
-            "\(label.prefix(32)) \(bar) \(percent) %  \(size(done)) of \(size(total)), \(size(Int64(rate)))/s, \(Int(left.rounded(.up))) s left "
+        let speed = "\(size(whole(rate)))/s, \(whole(left.rounded(.up))) s left "
+        return "\(label.printable.prefix(32)) \(bar) \(percent) %  \(size(done)) of \(size(total)), \(speed)"
+    }
+
+    /// Without its fraction; what is beyond counting is the last number.
+    private static func whole(_ value: Double) -> Int64 {
+        Int64(exactly: value.rounded(.down)) ?? .max
     }
 
     /// Bytes for people: three digits are enough.

@@ -1,0 +1,87 @@
+/// Who may import whom: the table of the house in ARCHITECTURE.md, as code.
+enum HouseRules {
+    /// What one target may import of this package's modules, and of those that are kept to one place.
+    struct Allowance {
+        /// Allowed in every file.
+        var anywhere: Set<String> = []
+        /// Allowed in these files (`Name.swift`) and folders (`Name/`) alone.
+        var confined: [String: [String]] = [:]
+    }
+
+    /// Every target below Sources.
+    static let table: [String: Allowance] = [
+        "CRabbitMQ": Allowance(), "CMongoC": Allowance(), "CISAL": Allowance(), "Domain": Allowance(),
+        "AMQP": Allowance(anywhere: ["CRabbitMQ"]),
+        "Mongo": Allowance(anywhere: ["CMongoC"]),
+        "RPC": Allowance(anywhere: ["Domain"], confined: ["AMQP": ["Transport/AMQPTransport.swift"]]),
+        "Contracts": Allowance(anywhere: ["Domain", "RPC", "CISAL"]),
+        "ServiceKit": Allowance(),
+        "VideoStreaming": Allowance(
+            anywhere: ["Domain", "Contracts", "ServiceKit"],
+            confined: ["RPC": ["VideoStreaming.swift"], "AMQP": ["VideoStreaming.swift"]]),
+        "VideoMetadata": Allowance(
+            anywhere: ["Domain", "Contracts", "RPC", "ServiceKit"],
+            confined: ["AMQP": ["VideoMetadata.swift"], "Mongo": ["Repository/", "VideoMetadata.swift"]]),
+        "VideoStorage": Allowance(
+            anywhere: ["Domain", "Contracts", "RPC", "ServiceKit"],
+            confined: [
+                "AMQP": ["VideoStorage.swift"], "Mongo": ["Catalogue/", "VideoStorage.swift"],
+                "NIOPosix": ["Providers/Filesystem/BlockingThreads.swift"],
+            ]),
+        "MillraceCLI": Allowance(anywhere: ["Domain", "Contracts", "RPC", "AMQP", "ServiceKit"]),
+    ]
+
+    /// C, which may show in no public signature.
+    private static let foreign: Set<String> = ["CRabbitMQ", "CMongoC", "CISAL"]
+    /// Modules of other packages that are allowed only where the table names them.
+    private static let restricted: Set<String> = ["NIOPosix"]
+    /// What brings ICU's data into a static binary, most of its size.
+    private static let fullFoundation: Set<String> = ["Foundation", "FoundationNetworking", "FoundationXML"]
+    /// A tool of the operator, not a service: its size does not matter.
+    private static let mayUseFullFoundation: Set<String> = ["MillraceCLI"]
+
+    private static let forbiddenFolders: Set<String> = ["utils", "util", "helpers", "helper", "common", "misc", "new"]
+    static let maxLines = 400
+
+    /// What is wrong with the imports of a file below Sources.
+    static func faults(of file: SourceFile) -> [String] {
+        guard let allowance = table[file.target] else { return ["the target \(file.target) is not in the table"] }
+        return ImportStatement.all(in: file.text).compactMap { statement in
+            fault(of: statement, in: file, allowance).map { "\(file.target)/\(file.path): \($0)" }
+        }
+    }
+
+    private static func fault(
+        of statement: ImportStatement, in file: SourceFile, _ allowance: Allowance
+    ) -> String? {
+        let module = statement.module
+        if statement.isTestable { return "a product must not import \(module) as @testable" }
+        if fullFoundation.contains(module), !mayUseFullFoundation.contains(file.target), !statement.isFoundationFallback
+        {
+            return "\(module) is only for where there is no FoundationEssentials"
+        }
+        guard isRuled(module) else { return nil }
+        if foreign.contains(module), !["internal", "fileprivate", "private"].contains(statement.access) {
+            return "\(module) must be imported as internal"
+        }
+        if allowance.anywhere.contains(module) { return nil }
+        guard let places = allowance.confined[module] else { return "\(file.target) must not import \(module)" }
+        let isInPlace = places.contains { $0.hasSuffix("/") ? file.path.hasPrefix($0) : file.path == $0 }
+        return isInPlace ? nil : "\(module) is only for \(places.joined(separator: " and "))"
+    }
+
+    private static func isRuled(_ module: String) -> Bool {
+        table[module] != nil || restricted.contains(module) || module == "TestKit" || module.hasSuffix("Tests")
+    }
+
+    /// What is wrong with the length of a file.
+    static func lengthFault(of file: SourceFile) -> String? {
+        let lines = file.text.utf8.count { $0 == UInt8(ascii: "\n") }
+        return lines > maxLines ? "\(file.target)/\(file.path) has \(lines) lines" : nil
+    }
+
+    /// Whether a folder's name says nothing of what is in it.
+    static func isMeaningless(folder: String) -> Bool {
+        folder.split(separator: "/").contains { forbiddenFolders.contains($0.lowercased()) }
+    }
+}
