@@ -30,20 +30,23 @@ struct VideoStreaming {
             over: amqp, name: "video-streaming", services: [MetadataWire.service, StorageWire.service], logger: logger)
         let gateway = makeGateway(
             metadata: MetadataClient(rpc), storage: StorageClient(rpc),
-            readiness: { await problems(amqp, address) }, configuration: configuration, logger: logger)
+            readiness: { await problems(amqp, rpc, address) }, configuration: configuration, logger: logger)
         return [amqp, rpc, gateway]
     }
 
     /// What the gateway cannot do without: the broker, and a worker of each kind.
-    private static func problems(_ amqp: AMQPClient, _ address: BrokerAddress) async -> [ReadinessProblem] {
+    private static func problems(
+        _ amqp: AMQPClient, _ rpc: RPCClient, _ address: BrokerAddress
+    ) async -> [ReadinessProblem] {
         guard amqp.isConnected else {
             return [ReadinessProblem(part: "broker", reason: "not connected to \(address)")]
         }
         var problems: [ReadinessProblem] = []
         let queues = [(MetadataWire.service, MetadataWire.queryQueue), (StorageWire.service, StorageWire.readQueue)]
         for (part, queue) in queues {
-            let workers = try? await amqp.inspectQueue(queue)?.consumers ?? 0
-            if workers == 0 { problems.append(ReadinessProblem(part: part, reason: "no worker takes from \(queue)")) }
+            if await rpc.workerCount(of: queue) == 0 {
+                problems.append(ReadinessProblem(part: part, reason: "no worker takes from \(queue)"))
+            }
         }
         return problems
     }
@@ -61,7 +64,8 @@ extension GatewayConfiguration {
         requestDeadlineSeconds = try settings.seconds(
             "REQUEST_DEADLINE_SECONDS", meaning: "how long a first byte may take", default: requestDeadlineSeconds)
         chunkDeadlineSeconds = try settings.seconds(
-            "CHUNK_DEADLINE_SECONDS", meaning: "how long one attempt at a chunk may take", default: chunkDeadlineSeconds)
+            "CHUNK_DEADLINE_SECONDS", meaning: "how long one attempt at a chunk may take", default: chunkDeadlineSeconds
+        )
         stallSeconds = try settings.seconds(
             "STALL_SECONDS", meaning: "how long a stream may stand still before it is cut", default: stallSeconds)
         idleConnectionSeconds = try settings.seconds(

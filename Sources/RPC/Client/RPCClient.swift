@@ -16,6 +16,7 @@ public final class RPCClient: RPCCalling, Service {
     private struct State {
         var pending: PendingCalls
         var waiters: [PendingCalls.CallID: Waiter] = [:]
+        var absences = WorkerAbsences()
         var isClosed = false
     }
 
@@ -59,6 +60,11 @@ public final class RPCClient: RPCCalling, Service {
             InstrumentationSystem.instrument.inject(context, into: &payload.fields, using: FieldInjector())
         }
         do throws(ServiceError) {
+            if state.withLock({ $0.absences.isLong(of: method.queue, now: start) }),
+                await workerCount(of: method.queue) == 0
+            {
+                throw .noWorker(method)
+            }
             let reply = try await wait(for: method, payload, deadline)
             record(method, start, "ok")
             return reply
@@ -156,12 +162,19 @@ public final class RPCClient: RPCCalling, Service {
         for waiter in waiters { waiter.resume(returning: .failure(error)) }
     }
 
+    /// How many workers take requests from a queue; `nil` when that cannot be found out.
+    ///
+    /// What is seen here is remembered: calls to a queue that has been without a worker for 10 s fail at once.
+    public func workerCount(of queue: String) async -> Int? {
+        guard let count = await transport.workerCount(of: queue) else { return nil }
+        state.withLock { $0.absences.saw(workers: count, of: queue, now: .now) }
+        return count
+    }
+
     /// An answer that did not come in time is told apart by whether anybody was there to give it.
     private func explain(_ error: ServiceError, _ method: RPCMethod) async -> ServiceError {
-        guard error.code == .deadlineExceeded, await transport.workerCount(of: method.queue) == 0 else { return error }
-        return ServiceError(
-            .unavailable,
-            "No worker offers \(method.name): nobody takes from the queue \(method.queue). Start a worker.")
+        guard error.code == .deadlineExceeded, await workerCount(of: method.queue) == 0 else { return error }
+        return .noWorker(method)
     }
 
     private func record(_ method: RPCMethod, _ start: ContinuousClock.Instant, _ outcome: String) {
@@ -175,6 +188,13 @@ public final class RPCClient: RPCCalling, Service {
 extension ServiceError {
     /// The caller's task was cancelled.
     static let cancelled = ServiceError(.unavailable, "The call was cancelled.")
+
+    /// Nobody is there to do it.
+    static func noWorker(_ method: RPCMethod) -> ServiceError {
+        ServiceError(
+            .unavailable,
+            "No worker offers \(method.name): nobody takes from the queue \(method.queue). Start a worker.")
+    }
 }
 
 /// Joins a call with its cancellation, which may come before the call has an id.
