@@ -29,7 +29,8 @@ enum TestEnvironment {
             }
         let gateway = folder.appendingPathComponent(ServiceKind.gateway.rawValue)
         guard FileManager.default.isExecutableFile(atPath: gateway.path) else {
-            throw Missing(name: "MILLRACE_BIN", meaning: "the folder of the built executables (\(gateway.path) is none)")
+            throw Missing(
+                name: "MILLRACE_BIN", meaning: "the folder of the built executables (\(gateway.path) is none)")
         }
         return folder
     }

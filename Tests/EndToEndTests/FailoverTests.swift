@@ -1,0 +1,122 @@
+import Glibc
+import NIOCore
+import TestKit
+import Testing
+
+extension EndToEndTests {
+    /// What a viewer notices when something breaks in mid-stream: a pause at the most.
+    struct FailoverTests {
+        private static let mebibyte: Int64 = 1 << 20
+        private static let size = 64 * mebibyte + 4_321
+        private static let breakAt = 8 * mebibyte
+
+        @Test func theOnlyStorageWorkerIsKilledAndStartedAgainAndEveryByteArrives() async throws {
+            try await TestStack.running { stack in
+                let video = try await stack.putVideo(bytes: Self.size, seed: 5)
+                let worker = try #require(stack.all(.storage).first)
+                try await withThrowingTaskGroup { group in
+                    let report = try await video.streamWhole(from: stack.gateway()) { bytes in
+                        guard bytes >= Self.breakAt, worker.process.exit == nil else { return }
+                        await worker.kill()
+                        group.addTask {
+                            try await Task.sleep(for: .seconds(2))
+                            try await stack.start(.storage).ready()
+                        }
+                    }
+                    try await group.waitForAll()
+                    #expect(worker.process.exit == .signal(SIGKILL))
+                    #expect(report.longestPause.duration > .seconds(1), "the stream did not need the worker any more")
+                    tell("pause while the only worker was away", report)
+                }
+            }
+        }
+
+        @Test func oneOfTwoStorageWorkersIsKilledAndTheStreamHardlyPauses() async throws {
+            try await TestStack.running(.init(storageWorkers: 2)) { stack in
+                let video = try await stack.putVideo(bytes: Self.size, seed: 6)
+                let worker = try #require(stack.all(.storage).first)
+                let report = try await video.streamWhole(from: stack.gateway()) { bytes in
+                    guard bytes >= Self.breakAt, worker.process.exit == nil else { return }
+                    worker.process.signal(SIGKILL)
+                }
+                #expect(worker.process.exit == .signal(SIGKILL))
+                #expect(report.longestPause.duration < .seconds(1))
+                tell("longest pause with a second worker", report)
+            }
+        }
+
+        @Test func everyConnectionToTheBrokerBreaksAndTheStreamGoesOn() async throws {
+            try await TestStack.running { stack in
+                let video = try await stack.putVideo(bytes: Self.size, seed: 7)
+                let isBroken = Shared(false)
+                try await withThrowingTaskGroup { group in
+                    let report = try await video.streamWhole(from: stack.gateway()) { bytes in
+                        if bytes == Self.breakAt {
+                            group.addTask {
+                                try await BrokerControl.closeConnections()
+                                isBroken.change { $0 = true }
+                            }
+                        }
+                        // At most 4 MiB/s until it has happened, so that requests are under way when it does.
+                        if bytes >= Self.breakAt, !isBroken.value {
+                            try await Task.sleep(for: .milliseconds(15))
+                        }
+                    }
+                    let wasBroken = isBroken.value
+                    try await group.waitForAll()
+                    #expect(wasBroken, "the stream was over before the connections broke")
+                    tell("longest pause when all connections broke", report)
+                }
+                for service in stack.all() {
+                    #expect(service.process.exit == nil, "\(service.name) ended")
+                    #expect(
+                        service.logLines(with: "Connected to the broker").count > 2, "\(service.name) was not cut off")
+                }
+            }
+        }
+
+        @Test func aStorageWorkerIsStoppedUnderLoadAndNoRequestFails() async throws {
+            try await TestStack.running(.init(storageWorkers: 2)) { stack in
+                let video = try await stack.putVideo(bytes: 16 * Self.mebibyte, seed: 8)
+                let worker = try #require(stack.all(.storage).first)
+                let port = try stack.gateway().port
+                let isOver = Shared(false)
+                let requests = Shared(0)
+                try await withThrowingTaskGroup(of: Void.self) { viewers in
+                    for viewer in 0..<8 {
+                        viewers.addTask {
+                            var random = SeededRandom(seed: UInt64(viewer))
+                            try await RawHTTPConnection.connected(toPort: port) { connection in
+                                while !isOver.value {
+                                    try await video.readRandomRange(
+                                        over: &connection, upTo: Self.mebibyte, using: &random)
+                                    requests.change { $0 += 1 }
+                                }
+                            }
+                        }
+                    }
+                    try await Task.sleep(for: .seconds(1))
+                    let before = requests.value
+                    let start = ContinuousClock.now
+                    let exit = try await worker.stop(within: .seconds(15))
+                    tellFigure("worker drained and ended in \(start.duration(to: .now)) after \(before) requests")
+                    #expect(exit == .code(0))
+                    #expect(try worker.servedRequests() > 0)
+                    try await Task.sleep(for: .seconds(1))
+                    isOver.change { $0 = true }
+                    try await viewers.waitForAll()
+                    #expect(requests.value > before)
+                }
+            }
+        }
+    }
+}
+
+/// Puts a figure into the output of the tests.
+func tellFigure(_ text: String) {
+    print("measured: \(text)")
+}
+
+private func tell(_ what: String, _ report: DeliveryReport) {
+    tellFigure("\(what): \(report.longestPause.duration) at byte \(report.longestPause.offset)")
+}

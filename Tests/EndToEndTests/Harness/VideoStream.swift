@@ -1,0 +1,81 @@
+import NIOCore
+import TestKit
+import Testing
+
+/// How a body came.
+struct DeliveryReport: Sendable {
+    /// How many bytes came, each equal to the file's.
+    var bytes: Int64 = 0
+    /// Where the first piece was that was not equal.
+    var firstWrong: Int64?
+    /// The longest wait for the next piece, and where it was.
+    var longestPause: (duration: Duration, offset: Int64) = (.zero, 0)
+}
+
+extension TestVideo {
+    /// Bytes per read; small enough to see a pause, large enough to be quick.
+    private static let pieceBytes: Int64 = 64 * 1_024
+    /// The client's receive buffer: little enough that a stream of tens of MiB is still under way when its client stops.
+    private static let receiveBufferBytes = 128 * 1_024
+
+    /// Reads the whole video as a viewer does, on a connection of its own, and compares what comes with the file.
+    ///
+    /// - Parameters:
+    ///   - gateway: Whom to ask.
+    ///   - onPiece: Told how many bytes have come; the next are read when it returns. Its time is no pause.
+    /// - Returns: What came. It is up to the caller to say whether that is all.
+    func stream(
+        from gateway: ServiceUnderTest, onPiece: (_ bytes: Int64) async throws -> Void = { _ in }
+    ) async throws -> DeliveryReport {
+        let file = try opened()
+        return try await RawHTTPConnection.connected(
+            toPort: gateway.port, receiveBufferBytes: Self.receiveBufferBytes
+        ) { connection in
+            try await connection.request("GET", target)
+            let head = try await connection.head()
+            try #require(head.status == 200)
+            #expect(head["content-length"] == "\(size)")
+            var report = DeliveryReport()
+            while report.bytes < size {
+                let asked = ContinuousClock.now
+                let piece = try await connection.bytes(Int(min(Self.pieceBytes, size - report.bytes)))
+                let pause = asked.duration(to: .now)
+                if pause > report.longestPause.duration { report.longestPause = (pause, report.bytes) }
+                guard piece.readableBytes > 0 else { break }
+                guard try file.matches(piece, at: report.bytes) else {
+                    report.firstWrong = report.bytes
+                    break
+                }
+                report.bytes += Int64(piece.readableBytes)
+                try await onPiece(report.bytes)
+            }
+            return report
+        }
+    }
+
+    /// Reads the whole video and expects all of it.
+    @discardableResult
+    func streamWhole(
+        from gateway: ServiceUnderTest, onPiece: (_ bytes: Int64) async throws -> Void = { _ in }
+    ) async throws -> DeliveryReport {
+        let report = try await stream(from: gateway, onPiece: onPiece)
+        #expect(report.firstWrong == nil, "wrong bytes")
+        #expect(report.bytes == size, "the response was cut")
+        return report
+    }
+
+    /// Reads a range at random and expects it.
+    func readRandomRange(
+        over connection: inout RawHTTPConnection, upTo maxBytes: Int64, using random: inout SeededRandom
+    ) async throws {
+        let first = Int64.random(in: 0..<size, using: &random)
+        let last = min(size - 1, first + Int64.random(in: 0..<maxBytes, using: &random))
+        try await connection.request("GET", target, ["Range: bytes=\(first)-\(last)"])
+        let response = try await connection.response()
+        #expect(response.status == 206, "bytes \(first) to \(last): \(response.text.prefix(300))")
+        guard response.status == 206 else { return }
+        #expect(response["content-range"] == "bytes \(first)-\(last)/\(size)")
+        #expect(response.body.readableBytes == Int(last - first + 1), "bytes \(first) to \(last)")
+        #expect(try opened().matches(response.body, at: first), "bytes \(first) to \(last)")
+    }
+}
