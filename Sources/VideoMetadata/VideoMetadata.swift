@@ -27,7 +27,8 @@ struct VideoMetadata {
 
         let mongo = try SettingError.naming("DBHOST or DBNAME") {
             try MongoClient(
-                configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-metadata"),
+                configuration: MongoConfiguration(
+                    uri: database.uri, database: database.name, appName: "video-metadata"),
                 logger: logger)
         }
         let videos = VideoRepository(client: mongo, logger: logger)
