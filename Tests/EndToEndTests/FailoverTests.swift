@@ -9,9 +9,11 @@ extension EndToEndTests {
         private static let mebibyte: Int64 = 1 << 20
         private static let size = 64 * mebibyte + 4_321
         private static let breakAt = 8 * mebibyte
+        private static let haltBeforeKill = Duration.milliseconds(200)
 
         @Test func theOnlyStorageWorkerIsKilledAndStartedAgainAndEveryByteArrives() async throws {
-            try await TestStack.running { stack in
+            // Attempts at a chunk are over before the worker is back, so that the gateway has to make more of them.
+            try await TestStack.running(.init(gatewaySettings: ["CHUNK_DEADLINE_SECONDS": "1"])) { stack in
                 let video = try await stack.putVideo(bytes: Self.size, seed: 5)
                 let worker = try #require(stack.all(.storage).first)
                 try await withThrowingTaskGroup { group in
@@ -35,13 +37,41 @@ extension EndToEndTests {
             try await TestStack.running(.init(storageWorkers: 2)) { stack in
                 let video = try await stack.putVideo(bytes: Self.size, seed: 6)
                 let worker = try #require(stack.all(.storage).first)
-                let report = try await video.streamWhole(from: stack.gateway()) { bytes in
-                    guard bytes >= Self.breakAt, worker.process.exit == nil else { return }
-                    worker.process.signal(SIGKILL)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    let report = try await video.streamWhole(from: stack.gateway()) { bytes in
+                        guard bytes == Self.breakAt else { return }
+                        // Halted first, so that it holds requests without doubt when it is killed.
+                        worker.process.signal(SIGSTOP)
+                        group.addTask {
+                            try await Task.sleep(for: Self.haltBeforeKill)
+                            worker.process.signal(SIGKILL)
+                        }
+                    }
+                    try await group.waitForAll()
+                    #expect(await worker.process.waitForExit() == .signal(SIGKILL))
+                    let pause = report.longestPause.duration
+                    #expect(pause > Self.haltBeforeKill / 2, "the stream did not need the worker any more")
+                    #expect(pause < Self.haltBeforeKill + .seconds(1))
+                    tell("pause from the halt of one of two workers, killed \(Self.haltBeforeKill) later", report)
                 }
-                #expect(worker.process.exit == .signal(SIGKILL))
-                #expect(report.longestPause.duration < .seconds(1))
-                tell("longest pause with a second worker", report)
+            }
+        }
+
+        @Test func aStreamThatStandsStillForTooLongIsCutAndNeverPadded() async throws {
+            let settings = ["CHUNK_DEADLINE_SECONDS": "1", "STALL_SECONDS": "2"]
+            try await TestStack.running(.init(gatewaySettings: settings)) { stack in
+                let video = try await stack.putVideo(bytes: Self.size, seed: 9)
+                let worker = try #require(stack.all(.storage).first)
+                let report = try await video.stream(from: stack.gateway()) { bytes in
+                    if bytes == Self.breakAt { await worker.kill() }
+                }
+                #expect(report.firstWrong == nil)
+                #expect(report.bytes >= Self.breakAt)
+                #expect(report.bytes < video.size)
+                #expect(report.longestPause.duration < .seconds(4))
+                try await eventually("the gateway tells that the response was cut") {
+                    try stack.gateway().logLines(with: "outcome=cut").contains { $0.contains(video.target) }
+                }
             }
         }
 

@@ -40,6 +40,9 @@ enum TestEnvironment {
         URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../ops/sample").standardizedFileURL
     }
 
+    /// Whether the tests that take minutes or gigabytes are to run.
+    static var longTestsAreWanted: Bool { ProcessInfo.processInfo.environment["MILLRACE_LONG_TESTS"] == "1" }
+
     static func value(_ name: String, meaning: String) throws -> String {
         guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {
             throw Missing(name: name, meaning: meaning)
