@@ -65,19 +65,33 @@ extension TestVideo {
         return report
     }
 
-    /// Reads a range at random and expects it.
-    func readRandomRange(
-        over connection: inout RawHTTPConnection, upTo maxBytes: Int64, using random: inout SeededRandom
+    /// Reads ranges at random, one after the other over one connection, and expects each of them.
+    ///
+    /// - Parameters:
+    ///   - gateway: Whom to ask.
+    ///   - seed: For other ranges, another seed.
+    ///   - isOver: When to stop.
+    ///   - count: Counts the ranges.
+    /// - Throws: At the first that is not as it should be.
+    func readRandomRanges(
+        from gateway: ServiceUnderTest, seed: UInt64, until isOver: Shared<Bool>, counting count: Shared<Int>
     ) async throws {
-        let first = Int64.random(in: 0..<size, using: &random)
-        let last = min(size - 1, first + Int64.random(in: 0..<maxBytes, using: &random))
-        try await connection.request("GET", target, ["Range: bytes=\(first)-\(last)"])
-        let response = try await connection.response()
-        let what = Comment(rawValue: "bytes \(first) to \(last)")
-        try #require(response.status == 206, what)
-        try #require(response["content-range"] == "bytes \(first)-\(last)/\(size)", what)
-        try #require(response.body.readableBytes == Int(last - first + 1), what)
-        let isRight = try opened().matches(response.body, at: first)
-        try #require(isRight, what)
+        var random = SeededRandom(seed: seed)
+        let file = try opened()
+        try await RawHTTPConnection.connected(toPort: gateway.port) { connection in
+            while !isOver.value {
+                let first = Int64.random(in: 0..<size, using: &random)
+                let last = min(size - 1, first + Int64.random(in: 0..<1_048_576, using: &random))
+                try await connection.request("GET", target, ["Range: bytes=\(first)-\(last)"])
+                let response = try await connection.response()
+                let what = Comment(rawValue: "bytes \(first) to \(last)")
+                try #require(response.status == 206, what)
+                try #require(response["content-range"] == "bytes \(first)-\(last)/\(size)", what)
+                try #require(response.body.readableBytes == Int(last - first + 1), what)
+                let isRight = try file.matches(response.body, at: first)
+                try #require(isRight, what)
+                count.change { $0 += 1 }
+            }
+        }
     }
 }
