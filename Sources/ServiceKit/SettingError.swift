@@ -16,4 +16,24 @@ public struct SettingError: Error, Sendable, CustomStringConvertible {
         self.name = name
         description = "\(name) \(fault). It is \(meaning), for example \(name)=\(example)"
     }
+
+    /// Makes of a setting's text what it stands for: an address, a folder.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the variable.
+    ///   - make: Makes it. What it throws must not repeat a secret.
+    /// - Returns: What was made.
+    /// - Throws: An error that begins with the name and gives the reason.
+    public static func naming<Value>(_ name: String, _ make: () throws -> Value) throws(SettingError) -> Value {
+        do {
+            return try make()
+        } catch {
+            throw SettingError(name, reason: "\(error)")
+        }
+    }
+
+    private init(_ name: String, reason: String) {
+        self.name = name
+        description = "\(name) cannot be used: \(reason)"
+    }
 }

@@ -21,11 +21,16 @@ struct VideoMetadata {
     private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
         let common = try CommonSettings(settings, portPurpose: "the health endpoint")
         let database = try DatabaseSettings(settings)
-        let address = try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        let address = try SettingError.naming("RABBIT") {
+            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        }
 
-        let mongo = try MongoClient(
-            configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-metadata"),
-            logger: logger)
+        let mongo = try SettingError.naming("DBHOST or DBNAME") {
+            try MongoClient(
+                configuration: MongoConfiguration(
+                    uri: database.uri, database: database.name, appName: "video-metadata"),
+                logger: logger)
+        }
         let videos = VideoRepository(client: mongo, logger: logger)
         try await Startup.wait(for: "the database", logger: logger) {
             try await videos.prepare(deadline: .after(.seconds(10)))

@@ -28,14 +28,18 @@ struct VideoStorage {
     private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
         let common = try CommonSettings(settings, portPurpose: "the health endpoint")
         let database = try DatabaseSettings(settings)
-        let address = try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        let address = try SettingError.naming("RABBIT") {
+            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        }
         let metrics = StorageMetrics()
         let threads = BlockingThreads(count: fileThreads)
         let provider = try provider(settings, threads, metrics, logger)
 
-        let mongo = try MongoClient(
-            configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-storage"),
-            logger: logger)
+        let mongo = try SettingError.naming("DBHOST or DBNAME") {
+            try MongoClient(
+                configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-storage"),
+                logger: logger)
+        }
         let catalogue = MongoCatalogue(client: mongo)
         try await Startup.wait(for: "the database", logger: logger) {
             try await catalogue.prepare(deadline: .after(.seconds(10)))
@@ -73,7 +77,9 @@ struct VideoStorage {
         case .filesystem:
             let root = try settings.text(
                 "STORAGE_DIRECTORY", meaning: "the directory that holds the videos", example: "/srv/videos")
-            return try FilesystemProvider(root: root, threads: threads, metrics: metrics, logger: logger)
+            return try SettingError.naming("STORAGE_DIRECTORY") {
+                try FilesystemProvider(root: root, threads: threads, metrics: metrics, logger: logger)
+            }
         }
     }
 }

@@ -16,7 +16,9 @@ struct VideoStreaming {
 
     private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
         let common = try CommonSettings(settings, portPurpose: "the gateway's front")
-        let address = try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        let address = try SettingError.naming("RABBIT") {
+            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+        }
         let configuration = try GatewayConfiguration(settings, common)
 
         let amqp = try AMQPClient(

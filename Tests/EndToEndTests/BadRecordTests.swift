@@ -86,14 +86,18 @@ extension EndToEndTests {
             let missing = try await stack.insertRecord(videoPath: "shelf of dreams/film.mp4")
             let response = try await stack.ask("/video?id=\(missing)")
             #expect(response.status == 404)
-            #expect(response.text.contains("shelf of dreams/film.mp4") || response.text.contains("shelf of dreams\\/film.mp4"))
+            #expect(
+                response.text.contains("shelf of dreams/film.mp4")
+                    || response.text.contains("shelf of dreams\\/film.mp4"))
 
             #expect(try await stack.ask("/video?id=\(ObjectID())").status == 404)
             #expect(try await stack.ask("/videos/\(ObjectID())").status == 404)
             for target in ["/video?id=1", "/video", "/video?id=", "/videos/x", "/video?id=\(video.id)&id=\(video.id)"] {
                 #expect(try await stack.ask(target).status == 400, "\(target)")
             }
-            for range in ["bytes=a-b", "bytes=5-2", "lines=1-2", "bytes", "bytes=--1", "bytes=99999999999999999999999-"] {
+            for range in [
+                "bytes=a-b", "bytes=5-2", "lines=1-2", "bytes", "bytes=--1", "bytes=99999999999999999999999-",
+            ] {
                 let whole = try await stack.ask(video.target, ["Range: \(range)"])
                 #expect(whole.status == 200 || whole.status == 416, "\(range)")
                 if whole.status == 200 { #expect(try video.opened().matches(whole.body, at: 0)) }

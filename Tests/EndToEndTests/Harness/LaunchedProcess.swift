@@ -78,7 +78,9 @@ final class LaunchedProcess: Sendable {
         let end = ContinuousClock.now + limit
         while true {
             if let exit { return exit }
-            guard ContinuousClock.now < end else { throw Failure(description: "process \(pid) still runs after \(limit)") }
+            guard ContinuousClock.now < end else {
+                throw Failure(description: "process \(pid) still runs after \(limit)")
+            }
             try await Task.sleep(for: .milliseconds(10))
         }
     }

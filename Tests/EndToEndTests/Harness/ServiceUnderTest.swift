@@ -62,7 +62,8 @@ struct ServiceUnderTest: Sendable {
     /// How many requests it has answered; it tells when it has been stopped.
     func servedRequests() throws -> Int {
         guard let line = logLines(with: "requests_served=").last,
-            let number = line.split(separator: "requests_served=").last?.prefix(while: \.isNumber), let count = Int(number)
+            let number = line.split(separator: "requests_served=").last?.prefix(while: \.isNumber),
+            let count = Int(number)
         else { throw LaunchedProcess.Failure(description: "\(name) does not say how many requests it has served") }
         return count
     }

@@ -29,7 +29,8 @@ enum TestEnvironment {
             }
         let gateway = folder.appendingPathComponent(ServiceKind.gateway.rawValue)
         guard FileManager.default.isExecutableFile(atPath: gateway.path) else {
-            throw Missing(name: "MILLRACE_BIN", meaning: "the folder of the built executables (\(gateway.path) is none)")
+            throw Missing(
+                name: "MILLRACE_BIN", meaning: "the folder of the built executables (\(gateway.path) is none)")
         }
         return folder
     }
@@ -38,6 +39,9 @@ enum TestEnvironment {
     static var samples: URL {
         URL(fileURLWithPath: #filePath).appendingPathComponent("../../../../ops/sample").standardizedFileURL
     }
+
+    /// Whether the tests that take minutes or gigabytes are to run.
+    static var longTestsAreWanted: Bool { ProcessInfo.processInfo.environment["MILLRACE_LONG_TESTS"] == "1" }
 
     static func value(_ name: String, meaning: String) throws -> String {
         guard let value = ProcessInfo.processInfo.environment[name], !value.isEmpty else {

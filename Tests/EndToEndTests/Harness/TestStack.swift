@@ -97,7 +97,8 @@ final class TestStack: Sendable {
         let log = folder.appendingPathComponent("\(name).log")
         let process = try await LaunchedProcess(
             .init(
-                executable: products.appendingPathComponent(kind.rawValue), environment: environment(of: kind, port: port),
+                executable: products.appendingPathComponent(kind.rawValue),
+                environment: environment(of: kind, port: port),
                 folder: folder, standardOutput: log, standardError: log))
         let service = ServiceUnderTest(name: name, port: port, process: process, logFile: log)
         services.withLock { $0.append((kind, service)) }

@@ -53,7 +53,10 @@ struct OpenedVideo {
         guard let expected = try handle.read(upToCount: bytes.readableBytes), expected.count == bytes.readableBytes
         else { return false }
         return bytes.withUnsafeReadableBytes { got in
-            expected.withUnsafeBytes { expected in memcmp(got.baseAddress!, expected.baseAddress!, got.count) == 0 }
+            expected.withUnsafeBytes { expected in
+                guard let one = got.baseAddress, let other = expected.baseAddress else { return false }
+                return memcmp(one, other, got.count) == 0
+            }
         }
     }
 }
