@@ -175,15 +175,6 @@ public final class RPCClient: RPCCalling, Service {
         for waiter in waiters { waiter.resume(returning: .failure(error)) }
     }
 
-    /// How many workers take requests from a queue; `nil` when that cannot be found out.
-    ///
-    /// What is seen here is remembered: calls to a queue that has been without a worker for 10 s fail at once.
-    public func workerCount(of queue: String) async -> Int? {
-        guard let count = await transport.workerCount(of: queue) else { return nil }
-        state.withLock { $0.absences.saw(workers: count, of: queue, now: .now) }
-        return count
-    }
-
     /// An answer that did not come in time is told apart by whether anybody was there to give it.
     private func explain(
         _ error: ServiceError, _ method: RPCMethod, _ start: ContinuousClock.Instant
