@@ -53,19 +53,16 @@ final class Collected<Element: Sendable>: Sendable {
                 let properties = MessageProperties(
                     type: "size", contentType: "x/y", correlationID: "\(size)", headers: ["size": .int(Int64(size))])
                 let before = received.count
-                let start = ContinuousClock.now
                 let outcome = try await publish(Message(properties: properties, body: body), to: name, over: client)
                 guard case .accepted = outcome else {
                     Issue.record("\(size) bytes: \(outcome)")
                     return
                 }
                 try await eventually("\(size) bytes arrive") { received.count == before + 1 }
-                let took = start.duration(to: .now)
                 let message = try #require(received.all.last).message
                 #expect(message.body == body, "\(size) bytes")
                 #expect(message.properties.headers.int("size") == Int64(size))
                 #expect(message.properties.correlationID == "\(size)")
-                if size < 1_000_000 { #expect(took < .milliseconds(150), "\(size) bytes took \(took)") }
             }
         }
     }

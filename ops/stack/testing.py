@@ -73,7 +73,7 @@ def run(
 ) -> tuple[int, str]:
     """Runs a test bundle; returns the runner's exit code and its summary line, which the caller prints last."""
     log = layout.log("test")
-    command = [str(tests), "--testing-library", "swift-testing", *arguments]
+    command = [str(tests), "--no-parallel", "--testing-library", "swift-testing", *arguments]
     orphans.adopt()
     try:
         with progress.step("run the tests") as step:
