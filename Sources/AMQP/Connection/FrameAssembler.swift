@@ -26,14 +26,21 @@ enum AssembledContent: Equatable {
 ///
 /// Pure: frames in, messages out. A body byte is copied once, from the frame into the message.
 struct FrameAssembler {
-    private enum State {
-        case idle
-        case started(ContentStart)
-        case receiving(ContentStart, MessageProperties, ByteBuffer, remainingBytes: UInt64)
-        case skipping(ContentStart, bodyBytes: UInt64, remainingBytes: UInt64)
+    /// What one channel has begun. A class, so that a body grows where it lies instead of being taken out and put back.
+    private final class Content {
+        let start: ContentStart
+        var properties: MessageProperties?
+        var body = ByteBuffer()
+        var bodyBytes: UInt64 = 0
+        var remainingBytes: UInt64 = 0
+        var isOversized = false
+
+        init(_ start: ContentStart) {
+            self.start = start
+        }
     }
 
-    private var states: [UInt16: State] = [:]
+    private var contents: [UInt16: Content] = [:]
     private let maxBodyBytes: Int
 
     init(maxBodyBytes: Int) {
@@ -41,14 +48,11 @@ struct FrameAssembler {
     }
 
     /// Whether a channel is between two messages.
-    func isIdle(_ channel: UInt16) -> Bool {
-        guard let state = states[channel], case .idle = state else { return states[channel] == nil }
-        return true
-    }
+    func isIdle(_ channel: UInt16) -> Bool { contents[channel] == nil }
 
     /// Forgets what a channel had begun: the channel was closed.
     mutating func reset(_ channel: UInt16) {
-        states[channel] = nil
+        contents[channel] = nil
     }
 
     /// Takes the next frame of a channel.
@@ -56,61 +60,45 @@ struct FrameAssembler {
     /// - Returns: The message that this frame completed, if it did.
     /// - Throws: `protocolViolation` when the frame cannot follow the one before; the connection must be given up.
     mutating func accept(_ frame: ContentFrame, on channel: UInt16) throws(AMQPError) -> AssembledContent? {
-        // Taking the state out leaves the buffer uniquely referenced, so that it grows in place.
-        let state = states.updateValue(.idle, forKey: channel) ?? .idle
-        switch (state, frame) {
-        case (.idle, .start(let start)):
-            states[channel] = .started(start)
+        switch (contents[channel], frame) {
+        case (nil, .start(let start)):
+            contents[channel] = Content(start)
             return nil
-        case (.started(let start), .header(let bodyBytes, let properties)):
-            return begin(start, bodyBytes: bodyBytes, properties: properties, on: channel)
-        case (.receiving(let start, let properties, let body, let remaining), .body(let fragment)):
-            return try append(fragment, to: (start, properties, body, remaining), on: channel)
-        case (.skipping(let start, let bodyBytes, let remaining), .body(let fragment)):
-            let left = try subtract(fragment.count, from: remaining)
-            guard left > 0 else { return .oversized(start, bodyBytes: bodyBytes) }
-            states[channel] = .skipping(start, bodyBytes: bodyBytes, remainingBytes: left)
-            return nil
+        case (let content?, .header(let bodyBytes, let properties)) where content.properties == nil:
+            begin(content, bodyBytes: bodyBytes, properties: properties)
+            return finishIfComplete(content, on: channel)
+        case (let content?, .body(let fragment)) where content.properties != nil:
+            try append(fragment, to: content)
+            return finishIfComplete(content, on: channel)
         default:
             throw AMQPError(
                 .protocolViolation, "The broker sent a \(frame.name) frame on channel \(channel) out of order.")
         }
     }
 
-    private mutating func begin(
-        _ start: ContentStart, bodyBytes: UInt64, properties: MessageProperties, on channel: UInt16
-    ) -> AssembledContent? {
-        if bodyBytes == 0 { return .message(start, Message(properties: properties)) }
-        if bodyBytes > UInt64(maxBodyBytes) {
-            states[channel] = .skipping(start, bodyBytes: bodyBytes, remainingBytes: bodyBytes)
-            return nil
-        }
-        let body = ByteBufferAllocator().buffer(capacity: Int(bodyBytes))
-        states[channel] = .receiving(start, properties, body, remainingBytes: bodyBytes)
-        return nil
+    private func begin(_ content: Content, bodyBytes: UInt64, properties: MessageProperties) {
+        content.properties = properties
+        content.bodyBytes = bodyBytes
+        content.remainingBytes = bodyBytes
+        content.isOversized = bodyBytes > UInt64(maxBodyBytes)
+        guard bodyBytes > 0, !content.isOversized else { return }
+        content.body = ByteBufferAllocator().buffer(capacity: Int(bodyBytes))
     }
 
-    private mutating func append(
-        _ fragment: UnsafeRawBufferPointer,
-        to content: (start: ContentStart, properties: MessageProperties, body: ByteBuffer, remaining: UInt64),
-        on channel: UInt16
-    ) throws(AMQPError) -> AssembledContent? {
-        let left = try subtract(fragment.count, from: content.remaining)
-        var body = content.body
-        body.writeBytes(fragment)
-        guard left > 0 else {
-            return .message(content.start, Message(properties: content.properties, body: body))
-        }
-        states[channel] = .receiving(content.start, content.properties, body, remainingBytes: left)
-        return nil
-    }
-
-    private func subtract(_ count: Int, from remaining: UInt64) throws(AMQPError) -> UInt64 {
-        let (left, overflow) = remaining.subtractingReportingOverflow(UInt64(count))
+    private func append(_ fragment: UnsafeRawBufferPointer, to content: Content) throws(AMQPError) {
+        let (left, overflow) = content.remainingBytes.subtractingReportingOverflow(UInt64(fragment.count))
         guard !overflow else {
             throw AMQPError(.protocolViolation, "The broker sent more body than the header announced.")
         }
-        return left
+        content.remainingBytes = left
+        if !content.isOversized { content.body.writeBytes(fragment) }
+    }
+
+    private mutating func finishIfComplete(_ content: Content, on channel: UInt16) -> AssembledContent? {
+        guard content.remainingBytes == 0, let properties = content.properties else { return nil }
+        contents[channel] = nil
+        if content.isOversized { return .oversized(content.start, bodyBytes: content.bodyBytes) }
+        return .message(content.start, Message(properties: properties, body: content.body))
     }
 }
 

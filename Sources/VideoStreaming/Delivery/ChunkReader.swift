@@ -22,8 +22,12 @@ struct ChunkReader: Sendable {
     }
 
     /// One attempt to read a chunk ahead of time, limited by the deadline of a chunk.
-    func readAhead(_ index: Int64) async throws(ServiceError) -> Chunk {
-        try await read(index, deadline: .after(limits.chunkDeadline))
+    func readAhead(_ index: Int64) async -> Result<Chunk, ServiceError> {
+        do throws(ServiceError) {
+            return .success(try await read(index, deadline: .after(limits.chunkDeadline)))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Reads the chunk that the viewer waits for, again and again while the failure is one that passes (no worker, a

@@ -17,7 +17,11 @@ struct ChunkStream: Sendable {
     /// The first of the range's chunks, which was read before the response was begun.
     let first: Chunk
 
-    private typealias Arrival = (index: Int64, result: Result<Chunk, ServiceError>)
+    /// What has come of reading one chunk ahead.
+    private struct Arrival {
+        let index: Int64
+        let result: Result<Chunk, ServiceError>
+    }
 
     /// Delivers the bytes.
     ///
@@ -52,12 +56,11 @@ struct ChunkStream: Sendable {
     }
 
     private func startReading(_ index: Int64, in group: inout ThrowingTaskGroup<Arrival, any Error>) {
+        // The result is complete before the arrival is made of it: a closure that returned a tuple around a typed `try`
+        // lost the index, when optimized by Swift 6.3.1, and chunks were taken for others.
         group.addTask { [reader] in
-            do throws(ServiceError) {
-                return (index, .success(try await reader.readAhead(index)))
-            } catch {
-                return (index, .failure(error))
-            }
+            let result = await reader.readAhead(index)
+            return Arrival(index: index, result: result)
         }
     }
 
