@@ -84,4 +84,33 @@ enum HouseRules {
     static func isMeaningless(folder: String) -> Bool {
         folder.split(separator: "/").contains { forbiddenFolders.contains($0.lowercased()) }
     }
+
+    /// Where a tuple is returned that is made around a `try`. Swift 6.3.1 may lose the other elements of such a tuple when
+    /// it optimizes, and says nothing: a debug build is right, a release build returns garbage.
+    static func tupleFaults(of file: SourceFile) -> [String] {
+        let tokens = SwiftTokens(file.text).tokens.filter { $0 != "\n" }
+        let starts = tokens.indices.dropFirst().filter { index in
+            tokens[index] == "(" && ["return", "in", "{"].contains(tokens[index - 1])
+        }
+        return starts.filter { isTupleAroundTry(tokens[$0...]) }.map { start in
+            let words = tokens[start...].prefix(8).joined(separator: " ")
+            return "\(file.target)/\(file.path): a tuple is returned around a try: \(words) …"
+        }
+    }
+
+    private static func isTupleAroundTry(_ tokens: ArraySlice<String>) -> Bool {
+        var depth = 0
+        var (hasComma, hasTry) = (false, false)
+        for token in tokens {
+            switch token {
+            case "(", "[", "{": depth += 1
+            case ")", "]", "}": depth -= 1
+            case ",": hasComma = hasComma || depth == 1
+            case "try": hasTry = true
+            default: break
+            }
+            if depth == 0 { break }
+        }
+        return hasComma && hasTry
+    }
 }

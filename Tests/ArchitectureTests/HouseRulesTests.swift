@@ -87,4 +87,18 @@ import Testing
         #expect(HouseRules.isMeaningless(folder: "common/Objects"))
         #expect(!HouseRules.isMeaningless(folder: "VideoStorage/Newspapers"))
     }
+
+    @Test(arguments: [
+        ("return (index, .success(try await read(index)))", 1),
+        ("group.addTask { (name, try await check()) }", 1),
+        ("map { item in (try item.name(), [1, 2]) }", 1),
+        ("return (name, 1)", 0),
+        ("return (try name(1, 2))", 0),
+        ("{ (left, right) in try compare(left, right) }", 0),
+        ("return try read((1, 2))", 0),
+        ("// return (1, try name())", 0),
+    ])
+    func aTupleThatIsReturnedAroundATryIsFound(_ text: String, _ count: Int) {
+        #expect(HouseRules.tupleFaults(of: SourceFile(target: "RPC", path: "A.swift", text: text)).count == count)
+    }
 }

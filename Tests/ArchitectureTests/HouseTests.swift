@@ -38,4 +38,9 @@ import Testing
         let faults = try SourceFile.folders(below: folder).filter(HouseRules.isMeaningless)
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
     }
+
+    @Test func noTupleIsReturnedAroundATry() throws {
+        let faults = try SourceFile.all(below: "Sources").flatMap(HouseRules.tupleFaults)
+        #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
+    }
 }

@@ -22,7 +22,7 @@ def build(layout: Layout, progress: Progress, title: str, arguments: list[str]) 
     """Runs `swift build` with these arguments. Does only what changes since the last build made necessary."""
     if shutil.which("swift") is None:
         raise Failure("swift is not on the PATH", "install the Swift 6.3 toolchain from https://swift.org/install")
-    log = layout.log("build-debug" if "--build-tests" in arguments else "build")
+    log = layout.log("build-tests" if "--build-tests" in arguments else "build")
     errors: list[str] = []
 
     def read(line: str) -> None:
@@ -53,9 +53,9 @@ def _explained(errors: list[str], log: Path) -> Failure:
     return Failure(f"swift build failed:\n  {first}", f"mend the source; the whole output is in {log}")
 
 
-def products(layout: Layout, configuration: str) -> Path:
-    """The folder of the built executables."""
-    found = commands.output_of(["swift", "build", "--configuration", configuration, "--show-bin-path"], layout.root)
+def products(layout: Layout, arguments: list[str]) -> Path:
+    """The folder of the executables that `build` makes with these arguments."""
+    found = commands.output_of(["swift", "build", *arguments, "--show-bin-path"], layout.root)
     if not found:
         raise Failure("swift build --show-bin-path says nothing", "does `swift build` work in the clone?")
     return Path(found)

@@ -183,7 +183,8 @@ struct BSONReader: Sendable {
         guard start < end, let zero = bytes[start..<end].firstIndex(of: 0) else {
             throw BSONError(.truncated, "a name does not end inside its document", at: start)
         }
-        return (try text(in: start..<zero), zero + 1)
+        let name = try text(in: start..<zero)
+        return (name, zero + 1)
     }
 
     private func text(in range: Range<Int>) throws(BSONError) -> String {

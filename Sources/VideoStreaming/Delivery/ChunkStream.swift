@@ -3,7 +3,8 @@ import NIOCore
 
 /// Delivers a range of an object in order, reading ahead of the viewer by a bounded window of chunks.
 ///
-/// Guarantees: the bytes come in order, each once, all of one version; no more than ``DeliveryLimits/readAheadChunks``
+/// Guarantees: the bytes come in order, each once, all of one version: a chunk that does not begin where the one before it
+/// ended cuts the stream, whatever went wrong. No more than ``DeliveryLimits/readAheadChunks``
 /// chunks are held or waited for, because a chunk is only asked for when the window has room, and the window moves only when
 /// the viewer has taken the chunk before; when it returns or throws, nothing is being read any more.
 ///
@@ -48,7 +49,7 @@ struct ChunkStream: Sendable {
                     }
                     chunk = try await usable(arrived.removeValue(forKey: index), index, since: lastProgress)
                 }
-                try await deliver(chunk, to: send)
+                try await deliver(chunk, at: index, to: send)
                 lastProgress = .now
                 window.advance()
             }
@@ -86,13 +87,15 @@ struct ChunkStream: Sendable {
         }
     }
 
-    @concurrent private func deliver(_ chunk: Chunk, to send: @concurrent (ByteBuffer) async throws -> Void)
-        async throws
-    {
-        guard let slice = range.slice(ofChunkAt: chunk.offset, count: chunk.bytes.readableBytes),
+    @concurrent private func deliver(
+        _ chunk: Chunk, at index: Int64, to send: @concurrent (ByteBuffer) async throws -> Void
+    ) async throws {
+        guard chunk.offset == index * Int64(reader.facts.chunkBytes),
+            let slice = range.slice(ofChunkAt: chunk.offset, count: chunk.bytes.readableBytes),
             let bytes = chunk.bytes.getSlice(at: chunk.bytes.readerIndex + slice.lowerBound, length: slice.count)
         else {
-            throw StreamFailure.source(ServiceError(.corrupt, "A chunk at \(chunk.offset) holds no byte of \(range)."))
+            throw StreamFailure.source(
+                ServiceError(.corrupt, "The chunk at \(chunk.offset) is not chunk \(index) of \(range)."))
         }
         do {
             try await send(bytes)
