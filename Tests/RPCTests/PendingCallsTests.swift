@@ -41,7 +41,7 @@ import Testing
 
     private func ready() -> PendingCalls {
         var calls = PendingCalls(maxCount: 100)
-        _ = calls.ready()
+        _ = calls.ready(now: start)
         return calls
     }
 
@@ -94,7 +94,7 @@ import Testing
         var calls = PendingCalls(maxCount: 100)
         #expect(try sent(begin(&calls, read).1).isEmpty)
         #expect(try sent(begin(&calls, create).1).isEmpty)
-        #expect(sent(calls.ready()).map(\.method) == [read, create])
+        #expect(sent(calls.ready(now: start)).map(\.method) == [read, create])
     }
 
     @Test func withoutAConnectionUntilTheDeadlineItIsUnavailable() throws {
@@ -109,7 +109,7 @@ import Testing
         #expect(calls.lost(now: at(10)).isEmpty)
         // Its pause is over before the connection is back.
         #expect(calls.tick(now: at(500)).isEmpty)
-        let again = try #require(sent(calls.ready()).first)
+        let again = try #require(sent(calls.ready(now: start)).first)
         #expect(again.correlation != first.correlation)
         #expect(again.callID == first.callID)
         #expect(again.attempt == 2)
@@ -122,7 +122,7 @@ import Testing
         var calls = ready()
         _ = try begin(&calls, read)
         _ = calls.lost(now: at(10))
-        #expect(calls.ready().isEmpty)
+        #expect(calls.ready(now: start).isEmpty)
         #expect(calls.tick(now: at(59)).isEmpty)
         #expect(sent(calls.tick(now: at(60))).count == 1)
     }
@@ -131,7 +131,7 @@ import Testing
         var calls = ready()
         _ = try begin(&calls, create)
         #expect(code(calls.lost(now: at(10))) == .unavailable)
-        #expect(sent(calls.ready()).isEmpty)
+        #expect(sent(calls.ready(now: start)).isEmpty)
     }
 
     @Test(arguments: [

@@ -4,6 +4,11 @@ internal import HeapModule
 /// The calls that wait for an answer, and what is to be done next for each.
 ///
 /// Pure: it is told what happens and when, and says what to do. Nothing here waits, sends or looks at a clock.
+///
+/// An idempotent call whose answer is unusually late is asked for once more under a new correlation id (a hedge), while the
+/// first attempt goes on; whichever answer comes first is taken. So a worker that has stopped and is still connected, which
+/// no broker can see, costs a fraction of a second. After each hedge the next waits twice as long. How late is too late
+/// follows from the recent latencies of the method, and the ``RetryBudget`` keeps hedges and retries a small part of the load.
 struct PendingCalls {
     typealias Instant = ContinuousClock.Instant
 
@@ -20,8 +25,8 @@ struct PendingCalls {
     private enum State: Equatable {
         /// There is no connection; it is sent when there is one.
         case waiting
-        /// It has been sent under this correlation id.
-        case sent(correlation: UInt64)
+        /// It has been sent, and an answer may come.
+        case sent
         /// A worker could not do it; it is sent again at this moment.
         case resting(until: Instant)
     }
@@ -30,8 +35,18 @@ struct PendingCalls {
         let request: OutgoingRequest
         var state: State
         var attempts = 0
+        /// The attempts that may still be answered.
+        var correlations: [UInt64] = []
+        var hedges = 0
+        /// When the answer is so late that it is asked for once more.
+        var hedgeAt: Instant?
         /// Whether it has ever left this process.
         var wasSent: Bool { attempts > 0 }
+    }
+
+    private struct Attempt {
+        let call: CallID
+        let sentAt: Instant
     }
 
     private struct Alarm: Comparable {
@@ -45,17 +60,39 @@ struct PendingCalls {
     static let maxAttemptsAtWorkers = 3
     /// The pause before the second attempt; it doubles.
     static let firstPause = Duration.milliseconds(50)
+    /// How often a call is asked for once more because its answer is late. A queue hands requests to its workers in turn, so
+    /// three find another than the one that has stopped.
+    static let maxHedges = 3
+    /// The wait before the first hedge: as long as the slowest hundredth of the recent answers, but not less than this (two
+    /// ticks of the client; what is late by less does not matter to a viewer) …
+    static let minHedgeDelay = Duration.milliseconds(50)
+    /// … and not more than this, so that a second attempt is under way well within a second.
+    static let maxHedgeDelay = Duration.milliseconds(500)
+    /// The wait while too few answers have been seen.
+    static let firstHedgeDelay = Duration.milliseconds(300)
 
     private var calls: [CallID: Call] = [:]
-    private var callsByCorrelation: [UInt64: CallID] = [:]
+    private var attempts: [UInt64: Attempt] = [:]
+    private var latencies: [String: LatencyEstimate] = [:]
+    private var budget = RetryBudget()
     private var alarms = Heap<Alarm>()
     private var lastCall: UInt64 = 0
     private var lastCorrelation: UInt64 = 0
     private var isReady = false
     private let maxCount: Int
 
-    /// Replies that nobody waited for any more.
+    /// Replies that nobody waited for any more; the loser of a hedge is one.
     private(set) var lateReplies = 0
+
+    /// How often a call was made again.
+    struct Repetitions {
+        /// Because its answer was late, while the attempt before went on.
+        var hedges = 0
+        /// Because the attempt before had failed.
+        var retries = 0
+    }
+
+    private(set) var repetitions = Repetitions()
 
     init(maxCount: Int) {
         self.maxCount = maxCount
@@ -87,29 +124,38 @@ struct PendingCalls {
         calls[id] = Call(request: request, state: .waiting)
         alarms.insert(Alarm(instant: deadline.instant, call: id))
         guard !deadline.hasPassed(at: now) else { return (id, tick(now: now)) }
-        return (id, isReady ? [send(id)].compactMap(\.self) : [])
+        budget.deposit()
+        return (id, isReady ? [send(id, now: now)].compactMap(\.self) : [])
     }
 
     /// A reply has come.
     mutating func replied(
         _ correlation: UInt64, _ result: Result<RPCPayload, ServiceError>, now: Instant, pause: Duration
     ) -> [Action] {
-        guard let id = callsByCorrelation.removeValue(forKey: correlation), let call = calls[id] else {
+        guard let attempt = attempts[correlation], let call = calls[attempt.call] else {
             lateReplies += 1
             return []
         }
-        if case .failure(let error) = result, error.isTransient, call.request.method.isIdempotent,
-            call.attempts < Self.maxAttemptsAtWorkers, now + pause < call.request.deadline.instant
-        {
-            rest(id, until: now + pause)
-            return []
+        let id = attempt.call
+        latencies[call.request.method.name, default: LatencyEstimate()].record(attempt.sentAt.duration(to: now))
+        let othersAreUnderWay = forget(correlation, of: id)
+        if case .failure(let error) = result, error.isTransient, call.request.method.isIdempotent {
+            if othersAreUnderWay { return [] }
+            if call.attempts - call.hedges < Self.maxAttemptsAtWorkers, now + pause < call.request.deadline.instant,
+                budget.withdraw(now: now)
+            {
+                rest(id, until: now + pause)
+                return []
+            }
         }
         return [finish(id, result)]
     }
 
     /// A request did not reach a queue.
     mutating func undelivered(_ correlation: UInt64, _ reason: Undelivered, now: Instant) -> [Action] {
-        guard let id = callsByCorrelation.removeValue(forKey: correlation), let call = calls[id] else { return [] }
+        guard let id = attempts[correlation]?.call, let call = calls[id] else { return [] }
+        // What became of a hedge does not matter while the call itself may be answered, nor the other way round.
+        if forget(correlation, of: id) { return [] }
         switch reason {
         case .notSent:
             // Nothing is in doubt, so it is sent again whatever the method. Not at once: the connection that publishes
@@ -126,16 +172,16 @@ struct PendingCalls {
     }
 
     /// There is a connection, and replies will come.
-    mutating func ready() -> [Action] {
+    mutating func ready(now: Instant) -> [Action] {
         isReady = true
         return calls.filter { $0.value.state == .waiting }.map(\.key)
-            .sorted { $0.number < $1.number }.compactMap { send($0) }
+            .sorted { $0.number < $1.number }.compactMap { send($0, now: now) }
     }
 
     /// The replies to everything that was sent are lost.
     mutating func lost(now: Instant) -> [Action] {
         isReady = false
-        return callsByCorrelation.keys.sorted().flatMap { undelivered($0, .connectionLost, now: now) }
+        return attempts.keys.sorted().flatMap { undelivered($0, .connectionLost, now: now) }
     }
 
     /// Nobody waits for a call any more.
@@ -153,7 +199,10 @@ struct PendingCalls {
                 actions.append(finish(alarm.call, .failure(lateness(of: call))))
             } else if case .resting(let end) = call.state, end <= now {
                 calls[alarm.call]?.state = .waiting
-                if isReady, let action = send(alarm.call) { actions.append(action) }
+                repetitions.retries += 1
+                if isReady, let action = send(alarm.call, now: now) { actions.append(action) }
+            } else if let hedgeAt = call.hedgeAt, hedgeAt <= now, let action = hedge(alarm.call, now: now) {
+                actions.append(action)
             }
         }
         return actions
@@ -161,21 +210,51 @@ struct PendingCalls {
 
     // MARK: Steps
 
-    private mutating func send(_ id: CallID) -> Action? {
+    private mutating func send(_ id: CallID, now: Instant) -> Action? {
         guard var call = calls[id] else { return nil }
         lastCorrelation += 1
         call.attempts += 1
-        call.state = .sent(correlation: lastCorrelation)
+        call.state = .sent
+        call.correlations.append(lastCorrelation)
+        attempts[lastCorrelation] = Attempt(call: id, sentAt: now)
+        if call.request.method.isIdempotent, call.hedges < Self.maxHedges {
+            let hedgeAt = now + hedgeDelay(of: call)
+            call.hedgeAt = hedgeAt
+            if hedgeAt < call.request.deadline.instant { alarms.insert(Alarm(instant: hedgeAt, call: id)) }
+        }
         calls[id] = call
-        callsByCorrelation[lastCorrelation] = id
         var request = call.request
         request.correlation = lastCorrelation
         request.attempt = call.attempts
         return .send(request)
     }
 
+    private mutating func hedge(_ id: CallID, now: Instant) -> Action? {
+        guard isReady, calls[id]?.state == .sent else { return nil }
+        calls[id]?.hedgeAt = nil
+        guard budget.withdraw(now: now) else { return nil }
+        calls[id]?.hedges += 1
+        repetitions.hedges += 1
+        return send(id, now: now)
+    }
+
+    private func hedgeDelay(of call: Call) -> Duration {
+        let usual = latencies[call.request.method.name]?.slowestHundredth ?? Self.firstHedgeDelay
+        return min(max(usual, Self.minHedgeDelay), Self.maxHedgeDelay) * (1 << call.hedges)
+    }
+
+    /// Takes an attempt off its call.
+    ///
+    /// - Returns: Whether other attempts at the call may still be answered.
+    private mutating func forget(_ correlation: UInt64, of id: CallID) -> Bool {
+        attempts[correlation] = nil
+        calls[id]?.correlations.removeAll { $0 == correlation }
+        return calls[id]?.correlations.isEmpty == false
+    }
+
     private mutating func rest(_ id: CallID, until instant: Instant) {
         calls[id]?.state = .resting(until: instant)
+        calls[id]?.hedgeAt = nil
         alarms.insert(Alarm(instant: instant, call: id))
     }
 
@@ -186,9 +265,9 @@ struct PendingCalls {
 
     private mutating func remove(_ id: CallID) {
         guard let call = calls.removeValue(forKey: id) else { return }
-        if case .sent(let correlation) = call.state { callsByCorrelation[correlation] = nil }
+        for correlation in call.correlations { attempts[correlation] = nil }
         // An alarm of a call that is gone does nothing when it comes; but when most are such, they are dropped.
-        guard alarms.count > 2 * calls.count + 64 else { return }
+        guard alarms.count > 4 * calls.count + 64 else { return }
         alarms = Heap(alarms.unordered.filter { calls[$0.call] != nil })
     }
 

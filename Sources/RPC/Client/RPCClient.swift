@@ -28,6 +28,7 @@ public final class RPCClient: RPCCalling, Service {
     private let transport: any ClientTransport
     private let state = Mutex(State(pending: PendingCalls(maxCount: RPCClient.maxPendingCalls)))
     private let logger: Logger
+    private let outcomes = OutcomeMetrics(counter: "rpc_client_calls_total", timer: "rpc_client_seconds")
 
     package init(transport: any ClientTransport, logger: Logger) {
         self.transport = transport
@@ -38,16 +39,33 @@ public final class RPCClient: RPCCalling, Service {
     /// Keeps deadlines until the task is cancelled or a graceful shutdown begins; then the calls that still wait fail.
     public func run() async throws {
         await withDiscardingTaskGroup { group in
-            group.addTask {
-                while !Task.isCancelled {
-                    self.perform { $0.tick(now: .now) }
-                    try? await Task.sleep(for: Self.tick)
-                }
-            }
+            group.addTask { await self.keepTime() }
+            group.addTask { await self.report() }
             try? await gracefulShutdown()
             group.cancelAll()
         }
         close()
+    }
+
+    private func keepTime() async {
+        while !Task.isCancelled {
+            perform { $0.tick(now: .now) }
+            try? await Task.sleep(for: Self.tick)
+        }
+    }
+
+    private func report() async {
+        let inFlight = Gauge(label: "rpc_client_calls_in_flight")
+        let (hedges, retries) = (Counter(label: "rpc_client_hedges_total"), Counter(label: "rpc_client_retries_total"))
+        var last = PendingCalls.Repetitions()
+        while !Task.isCancelled {
+            let (count, now) = state.withLock { ($0.pending.count, $0.pending.repetitions) }
+            inFlight.record(count)
+            hedges.increment(by: now.hedges - last.hedges)
+            retries.increment(by: now.retries - last.retries)
+            last = now
+            try? await Task.sleep(for: .seconds(1))
+        }
     }
 
     /// See ``RPCCalling/call(_:_:deadline:)``.
@@ -62,11 +80,11 @@ public final class RPCClient: RPCCalling, Service {
         do throws(ServiceError) {
             try await refuseIfNobodyIsThere(method)
             let reply = try await wait(for: method, payload, deadline)
-            record(method, start, "ok")
+            outcomes.record(method.name, "ok", since: start)
             return reply
         } catch {
             let better = await explain(error, method, start)
-            record(method, start, better.code.rawValue)
+            outcomes.record(method.name, better.code.rawValue, since: start)
             throw better
         }
     }
@@ -139,7 +157,7 @@ public final class RPCClient: RPCCalling, Service {
 
     private func handle(_ event: ClientTransportEvent) {
         switch event {
-        case .ready: perform { $0.ready() }
+        case .ready: perform { $0.ready(now: .now) }
         case .lost: perform { $0.lost(now: .now) }
         case .undelivered(let correlation, let reason): perform { $0.undelivered(correlation, reason, now: .now) }
         case .reply(let correlation, let result):
@@ -183,13 +201,6 @@ public final class RPCClient: RPCCalling, Service {
             return error
         }
         return .nobody(offers: method)
-    }
-
-    private func record(_ method: RPCMethod, _ start: ContinuousClock.Instant, _ outcome: String) {
-        let dimensions = [("method", method.name), ("outcome", outcome)]
-        Counter(label: "rpc_client_calls_total", dimensions: dimensions).increment()
-        Metrics.Timer(label: "rpc_client_seconds", dimensions: [("method", method.name)])
-            .recordNanoseconds(Int64(start.duration(to: .now).inSeconds * 1e9))
     }
 }
 

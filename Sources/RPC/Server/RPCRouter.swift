@@ -28,6 +28,8 @@ public struct RPCRouter: Sendable {
     /// The names of the methods, sorted.
     public var methodNames: [String] { handlers.keys.sorted() }
 
+    func knows(_ method: String) -> Bool { handlers[method] != nil }
+
     func handler(for method: String) throws(ServiceError) -> Handler {
         guard let handler = handlers[method] else {
             throw ServiceError(

@@ -21,6 +21,7 @@ public final class RPCServer: Service {
     private let inFlight = Atomic<Int>(0)
     private let answered = Atomic<Int>(0)
     private let isDraining = Atomic<Bool>(false)
+    private let outcomes = OutcomeMetrics(counter: "rpc_server_requests_total", timer: "rpc_server_seconds")
 
     package init(
         transport: any ServerTransport, router: RPCRouter, queues: [ServedQueue], drainSeconds: Int = 10, logger: Logger
@@ -107,7 +108,7 @@ public final class RPCServer: Service {
     private func record(
         _ method: String, _ result: Result<RPCPayload, ServiceError>, _ start: ContinuousClock.Instant
     ) {
-        let known = router.methodNames.contains(method) ? method : "unknown"
+        let known = router.knows(method) ? method : "unknown"
         var outcome = "ok"
         if case .failure(let error) = result {
             outcome = error.code.rawValue
@@ -115,9 +116,7 @@ public final class RPCServer: Service {
             logger.log(
                 level: isDefect ? .error : .debug, "A request failed: \(error)", metadata: ["method": "\(known)"])
         }
-        Counter(label: "rpc_server_requests_total", dimensions: [("method", known), ("outcome", outcome)]).increment()
-        Metrics.Timer(label: "rpc_server_seconds", dimensions: [("method", known)])
-            .recordNanoseconds(Int64(start.duration(to: .now).inSeconds * 1e9))
+        outcomes.record(known, outcome, since: start)
     }
 }
 
