@@ -5,8 +5,8 @@ public protocol RPCCalling: Sendable {
     /// Calls a method.
     ///
     /// Guaranteed: it returns or throws by the deadline (to 25 ms). An idempotent method is sent again when the broker
-    /// or a worker is lost meanwhile, so it may be carried out more than once. Another one is not: `unavailable` then
-    /// means that it may have been carried out or not. Cancelling the task ends the wait at once, not the work.
+    /// or a worker is lost meanwhile, and asked for once more when its answer is late, so it may be carried out more than
+    /// once, also at the same time. Another one is not: `unavailable` then means that it may have been carried out or not. Cancelling the task ends the wait at once, not the work.
     ///
     /// - Parameters:
     ///   - method: What to do.

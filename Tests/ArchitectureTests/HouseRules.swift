@@ -13,7 +13,7 @@ enum HouseRules {
         "CRabbitMQ": Allowance(), "CMongoC": Allowance(), "CISAL": Allowance(), "Domain": Allowance(),
         "AMQP": Allowance(anywhere: ["CRabbitMQ"]),
         "Mongo": Allowance(anywhere: ["CMongoC"]),
-        "RPC": Allowance(anywhere: ["Domain"], confined: ["AMQP": ["Transport/AMQPTransport.swift"]]),
+        "RPC": Allowance(anywhere: ["Domain"], confined: ["AMQP": ["Transport/AMQP/"]]),
         "Contracts": Allowance(anywhere: ["Domain", "RPC", "CISAL"]),
         "ServiceKit": Allowance(),
         "VideoStreaming": Allowance(

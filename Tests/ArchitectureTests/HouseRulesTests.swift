@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("RPC", "Transport/AMQPTransport.swift", "public import AMQP"),
+        ("RPC", "Transport/AMQP/MessageCoding.swift", "public import AMQP"),
         ("AMQP", "Connection/RawConnection.swift", "internal import CRabbitMQ"),
         ("VideoStreaming", "VideoStreaming.swift", "import AMQP\nimport RPC"),
         ("VideoMetadata", "Repository/VideoRepository.swift", "import Mongo"),

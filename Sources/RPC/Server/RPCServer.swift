@@ -11,7 +11,8 @@ internal import Synchronization
 /// Guaranteed: at most ``ServedQueue/maxConcurrentRequests`` of a queue are worked on at once; a request whose deadline
 /// has passed is not begun; every other one gets exactly one reply from this worker, be it an error; it is acknowledged
 /// after its reply has been handed over, so that a worker that dies before leaves it to another. Not guaranteed: that a
-/// request is done once. Methods must bear repetition.
+/// request is done once: one that is lost with its worker is given to another, and is answered with `internal` when it was
+/// lost with three. Methods must bear repetition.
 public final class RPCServer: Service {
     private let transport: any ServerTransport
     private let router: RPCRouter

@@ -12,7 +12,7 @@ package struct IncomingRequest: Sendable {
     package var callID: String
     /// Which attempt this is, from 1.
     package var attempt: Int
-    /// Whether it has been given to a worker before.
+    /// Whether it has been given to a worker before, which was lost with it or gave it back.
     package var isRedelivered: Bool
     /// Where the reply goes.
     package var replyTo: String
