@@ -13,7 +13,7 @@ enum HouseRules {
         "CRabbitMQ": Allowance(), "CMongoC": Allowance(), "CISAL": Allowance(), "Domain": Allowance(),
         "AMQP": Allowance(anywhere: ["CRabbitMQ"]),
         "Mongo": Allowance(anywhere: ["CMongoC"]),
-        "RPC": Allowance(anywhere: ["Domain"], confined: ["AMQP": ["Transport/AMQP/"]]),
+        "RPC": Allowance(anywhere: ["Domain"], confined: ["AMQP": ["Transport/AMQP/", "Events/"]]),
         "Contracts": Allowance(anywhere: ["Domain", "RPC", "CISAL"]),
         "ServiceKit": Allowance(),
         "VideoStreaming": Allowance(

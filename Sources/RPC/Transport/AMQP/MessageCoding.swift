@@ -21,7 +21,7 @@ extension FieldTable {
 
     var fields: [String: RPCValue] {
         var fields: [String: RPCValue] = [:]
-        for entry in entries {
+        for entry in entries where !Header.isOfProtocol(entry.name) {
             switch entry.value {
             case .string(let text): fields[entry.name] = .text(text)
             case .int(let number): fields[entry.name] = .number(number)

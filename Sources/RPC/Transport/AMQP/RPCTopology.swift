@@ -7,6 +7,11 @@ enum Header {
     static let losses = "losses"
     static let status = "status"
     static let ok = "ok"
+
+    /// Whether a header belongs to the protocol or to the broker (`x-…`), and not to what is carried.
+    static func isOfProtocol(_ name: String) -> Bool {
+        name == attempt || name == losses || name == status || name.hasPrefix("x-")
+    }
 }
 
 /// How the exchanges and queues of the protocol are called.
