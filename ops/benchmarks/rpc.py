@@ -12,7 +12,7 @@ from stack.layout import Layout, stack_layout
 from stack.progress import Progress, duration
 
 from .figures import Goal, Row, as_json, of_pairs, percentile
-from .processors import CORES, bound
+from .processors import CORES, OTHERS, bound
 from .rpc_runs import Bench, Run, Work
 from .tables import cells, table, yes_or_no
 
@@ -76,8 +76,12 @@ def run(chosen: argparse.Namespace, progress: Progress) -> int:
     with throwaway.servers(progress) as (state, environment):
         bench = Bench(layout, state, environment["RABBIT"], chosen.seconds)
         runs = _measure(bench, programs, chosen.pairs, progress)
-    print(f"\nRPC over AMQP, {chosen.pairs} pairs of {duration(chosen.seconds)} on {CORES} cores\n", flush=True)
-    print(_report(runs), flush=True)
+    others = statistics.median(run.shares[OTHERS] for by_work in runs.values() for run in sum(by_work.values(), []))
+    print(
+        f"\nRPC over AMQP, {chosen.pairs} pairs of {duration(chosen.seconds)} on {CORES} cores, of which other programs "
+        f"kept {others:.2f} busy\n\n{_report(runs)}",
+        flush=True,
+    )
     if chosen.json is not None:
         chosen.json.write_text(as_json([*_main_rows(runs), *_percentile_rows(runs), *_growth_rows(runs)]))
     return 0
