@@ -101,7 +101,8 @@ class Bench:
             )
             _wait_for("measured", caller, step, SECONDS_TO_START + self._seconds)
             shares = watch.shares()
-            while caller.runs:
+            # Not until it has ended altogether is it known how: it counts as ended when its first thread has.
+            while caller.ending() == "ended":
                 step.wait(0.1)
         finally:
             processes.stop([caller], step.wait, lambda: step.interrupts.hurry)
