@@ -29,6 +29,7 @@ enum HouseRules {
                 "NIOPosix": ["Providers/Filesystem/BlockingThreads.swift"],
             ]),
         "MillraceCLI": Allowance(anywhere: ["Domain", "Contracts", "RPC", "AMQP", "ServiceKit"]),
+        "RPCBenchmark": Allowance(anywhere: ["Domain", "RPC", "AMQP"]),
     ]
 
     /// C, which may show in no public signature.

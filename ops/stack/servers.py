@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import broker, database, network, packages
@@ -23,9 +24,14 @@ class Servers:
     database_url: str
 
 
-def install_missing(layout: Layout, progress: Progress, with_servers: bool = True) -> None:
-    """Installs whatever the build and the servers need and this machine lacks. Silent when nothing is missing."""
-    absent = packages.missing(packages.TO_BUILD + (packages.TO_RUN if with_servers else ()))
+def install_missing(
+    layout: Layout, progress: Progress, with_servers: bool = True, also: Sequence[str] = ()
+) -> None:
+    """Installs whatever the build and the servers need (and `also` names) and this machine lacks.
+
+    Silent when nothing is missing.
+    """
+    absent = packages.missing([*packages.TO_BUILD, *(packages.TO_RUN if with_servers else ()), *also])
     if absent:
         with progress.step("install Debian packages") as step:
             packages.install(absent, layout, step)

@@ -161,10 +161,15 @@ public final class RPCClient: RPCCalling, Service {
         case .lost: perform { $0.lost(now: .now) }
         case .undelivered(let correlation, let reason): perform { $0.undelivered(correlation, reason, now: .now) }
         case .reply(let correlation, let result):
-            // The jitter keeps callers that were refused together from coming back together.
-            let pause = PendingCalls.firstPause * Double.random(in: 1...3)
-            perform { $0.replied(correlation, result, now: .now, pause: pause) }
+            perform { $0.replied(correlation, result, now: .now, pause: Self.pause(after: result)) }
         }
+    }
+
+    /// The jitter keeps callers that were refused together from coming back together. A good answer needs none, and is
+    /// spared the system call that a random number costs.
+    private static func pause(after result: Result<RPCPayload, ServiceError>) -> Duration {
+        guard case .failure = result else { return .zero }
+        return PendingCalls.firstPause * Double.random(in: 1...3)
     }
 
     private func perform(_ step: (inout PendingCalls) -> [PendingCalls.Action]) {
