@@ -50,7 +50,7 @@ class Run:
 
 
 class Bench:
-    """Runs either program on one broker. Programs differ in nothing but their path."""
+    """Runs either program on one broker. Programs differ in their path, and in what only one of them can be told."""
 
     def __init__(self, layout: Layout, state: State, broker_url: str, seconds: float):
         self._layout = layout
@@ -60,11 +60,12 @@ class Bench:
         self._seconds = seconds
         self._count = 0
 
-    def run(self, program: Path, work: Work, step: Step) -> Run:
-        """Starts workers, lets a caller measure, and ends both."""
+    def run(self, program: Path, work: Work, step: Step, more: Sequence[str] = ()) -> Run:
+        """Starts workers, lets a caller measure, and ends both. Both get `more` arguments, too."""
         self._count += 1
         # A queue of its own for each run: what one leaves behind does not meet the next.
-        place = ["--queue", f"benchmark.{self._count}", "--service", "benchmark", "--reply-bytes", str(work.reply_bytes)]
+        place = ["--queue", f"benchmark.{self._count}", "--service", "benchmark", *more]
+        place += ["--reply-bytes", str(work.reply_bytes)]
         workers: list[Process] = []
         try:
             for number in range(1, work.workers + 1):
