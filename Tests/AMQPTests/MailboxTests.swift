@@ -49,7 +49,7 @@ import Testing
     @Test func aThreadMaySleepOnlyWhileThereIsNoWork() throws {
         let mailbox = try Mailbox<Int>(maxCount: 10, maxBytes: 10)
         #expect(mailbox.prepareToSleep())
-        mailbox.awake()
+        mailbox.awake(wasWoken: true)
         try mailbox.put(1, bytes: 0)
         #expect(!mailbox.prepareToSleep())
     }

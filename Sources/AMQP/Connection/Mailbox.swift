@@ -84,9 +84,12 @@ final class Mailbox<Command: Sendable>: Sendable {
         }
     }
 
-    /// Says that the thread is awake again, and empties the eventfd.
-    func awake() {
+    /// Says that the thread is awake again.
+    ///
+    /// - Parameter wasWoken: Whether the eventfd is readable; it is emptied then.
+    func awake(wasWoken: Bool) {
         state.withLock { $0.isSleeping = false }
+        guard wasWoken else { return }
         var count: UInt64 = 0
         _ = read(wakeDescriptor, &count, 8)
     }

@@ -31,9 +31,11 @@ struct PendingCalls {
         case resting(until: Instant)
     }
 
-    private struct Call {
+    /// A class, so that a look at a call copies nothing.
+    private final class Call {
+        let id: CallID
         let request: OutgoingRequest
-        var state: State
+        var state = State.waiting
         var attempts = 0
         /// The attempts that may still be answered.
         var correlations: [UInt64] = []
@@ -42,10 +44,15 @@ struct PendingCalls {
         var hedgeAt: Instant?
         /// Whether it has ever left this process.
         var wasSent: Bool { attempts > 0 }
+
+        init(_ id: CallID, _ request: OutgoingRequest) {
+            self.id = id
+            self.request = request
+        }
     }
 
     private struct Attempt {
-        let call: CallID
+        let call: Call
         let sentAt: Instant
     }
 
@@ -121,61 +128,64 @@ struct PendingCalls {
         let request = OutgoingRequest(
             method: method, payload: payload, correlation: 0, callID: String(lastCall), attempt: 0,
             deadline: deadline)
-        calls[id] = Call(request: request, state: .waiting)
+        let call = Call(id, request)
+        calls[id] = call
         alarms.insert(Alarm(instant: deadline.instant, call: id))
         guard !deadline.hasPassed(at: now) else { return (id, tick(now: now)) }
         budget.deposit()
-        return (id, isReady ? [send(id, now: now)].compactMap(\.self) : [])
+        return (id, isReady ? [send(call, now: now)] : [])
     }
 
     /// A reply has come.
     mutating func replied(
         _ correlation: UInt64, _ result: Result<RPCPayload, ServiceError>, now: Instant, pause: Duration
     ) -> [Action] {
-        guard let attempt = attempts[correlation], let call = calls[attempt.call] else {
+        guard let attempt = attempts.removeValue(forKey: correlation) else {
             lateReplies += 1
             return []
         }
-        let id = attempt.call
+        let call = attempt.call
         latencies[call.request.method.name, default: LatencyEstimate()].record(attempt.sentAt.duration(to: now))
-        let othersAreUnderWay = forget(correlation, of: id)
+        call.correlations.removeAll { $0 == correlation }
         if case .failure(let error) = result, error.isTransient, call.request.method.isIdempotent {
-            if othersAreUnderWay { return [] }
+            if !call.correlations.isEmpty { return [] }
             if call.attempts - call.hedges < Self.maxAttemptsAtWorkers, now + pause < call.request.deadline.instant,
                 budget.withdraw(now: now)
             {
-                rest(id, until: now + pause)
+                rest(call, until: now + pause)
                 return []
             }
         }
-        return [finish(id, result)]
+        return [finish(call, result)]
     }
 
     /// A request did not reach a queue.
     mutating func undelivered(_ correlation: UInt64, _ reason: Undelivered, now: Instant) -> [Action] {
-        guard let id = attempts[correlation]?.call, let call = calls[id] else { return [] }
+        guard let call = attempts.removeValue(forKey: correlation)?.call else { return [] }
+        call.correlations.removeAll { $0 == correlation }
         // What became of a hedge does not matter while the call itself may be answered, nor the other way round.
-        if forget(correlation, of: id) { return [] }
+        if !call.correlations.isEmpty { return [] }
         switch reason {
         case .notSent:
             // Nothing is in doubt, so it is sent again whatever the method. Not at once: the connection that publishes
             // may be away while the one that consumes is there.
-            calls[id]?.attempts -= 1
-            rest(id, until: now + Self.firstPause)
+            call.attempts -= 1
+            rest(call, until: now + Self.firstPause)
             return []
         case .connectionLost where call.request.method.isIdempotent:
-            rest(id, until: now + Self.firstPause)
+            rest(call, until: now + Self.firstPause)
             return []
         default:
-            return [finish(id, .failure(error(reason, call)))]
+            return [finish(call, .failure(error(reason, call)))]
         }
     }
 
     /// There is a connection, and replies will come.
     mutating func ready(now: Instant) -> [Action] {
         isReady = true
-        return calls.filter { $0.value.state == .waiting }.map(\.key)
-            .sorted { $0.number < $1.number }.compactMap { send($0, now: now) }
+        return calls.values.filter { $0.state == .waiting }.sorted { $0.id.number < $1.id.number }.map {
+            send($0, now: now)
+        }
     }
 
     /// The replies to everything that was sent are lost.
@@ -196,12 +206,12 @@ struct PendingCalls {
             alarms.removeMin()
             guard let call = calls[alarm.call] else { continue }
             if call.request.deadline.hasPassed(at: now) {
-                actions.append(finish(alarm.call, .failure(lateness(of: call))))
+                actions.append(finish(call, .failure(lateness(of: call))))
             } else if case .resting(let end) = call.state, end <= now {
-                calls[alarm.call]?.state = .waiting
+                call.state = .waiting
                 repetitions.retries += 1
-                if isReady, let action = send(alarm.call, now: now) { actions.append(action) }
-            } else if let hedgeAt = call.hedgeAt, hedgeAt <= now, let action = hedge(alarm.call, now: now) {
+                if isReady { actions.append(send(call, now: now)) }
+            } else if let hedgeAt = call.hedgeAt, hedgeAt <= now, let action = hedge(call, now: now) {
                 actions.append(action)
             }
         }
@@ -210,32 +220,30 @@ struct PendingCalls {
 
     // MARK: Steps
 
-    private mutating func send(_ id: CallID, now: Instant) -> Action? {
-        guard var call = calls[id] else { return nil }
+    private mutating func send(_ call: Call, now: Instant) -> Action {
         lastCorrelation += 1
         call.attempts += 1
         call.state = .sent
         call.correlations.append(lastCorrelation)
-        attempts[lastCorrelation] = Attempt(call: id, sentAt: now)
+        attempts[lastCorrelation] = Attempt(call: call, sentAt: now)
         if call.request.method.isIdempotent, call.hedges < Self.maxHedges {
             let hedgeAt = now + hedgeDelay(of: call)
             call.hedgeAt = hedgeAt
-            if hedgeAt < call.request.deadline.instant { alarms.insert(Alarm(instant: hedgeAt, call: id)) }
+            if hedgeAt < call.request.deadline.instant { alarms.insert(Alarm(instant: hedgeAt, call: call.id)) }
         }
-        calls[id] = call
         var request = call.request
         request.correlation = lastCorrelation
         request.attempt = call.attempts
         return .send(request)
     }
 
-    private mutating func hedge(_ id: CallID, now: Instant) -> Action? {
-        guard isReady, calls[id]?.state == .sent else { return nil }
-        calls[id]?.hedgeAt = nil
+    private mutating func hedge(_ call: Call, now: Instant) -> Action? {
+        guard isReady, call.state == .sent else { return nil }
+        call.hedgeAt = nil
         guard budget.withdraw(now: now) else { return nil }
-        calls[id]?.hedges += 1
+        call.hedges += 1
         repetitions.hedges += 1
-        return send(id, now: now)
+        return send(call, now: now)
     }
 
     private func hedgeDelay(of call: Call) -> Duration {
@@ -243,24 +251,15 @@ struct PendingCalls {
         return min(max(usual, Self.minHedgeDelay), Self.maxHedgeDelay) * (1 << call.hedges)
     }
 
-    /// Takes an attempt off its call.
-    ///
-    /// - Returns: Whether other attempts at the call may still be answered.
-    private mutating func forget(_ correlation: UInt64, of id: CallID) -> Bool {
-        attempts[correlation] = nil
-        calls[id]?.correlations.removeAll { $0 == correlation }
-        return calls[id]?.correlations.isEmpty == false
+    private mutating func rest(_ call: Call, until instant: Instant) {
+        call.state = .resting(until: instant)
+        call.hedgeAt = nil
+        alarms.insert(Alarm(instant: instant, call: call.id))
     }
 
-    private mutating func rest(_ id: CallID, until instant: Instant) {
-        calls[id]?.state = .resting(until: instant)
-        calls[id]?.hedgeAt = nil
-        alarms.insert(Alarm(instant: instant, call: id))
-    }
-
-    private mutating func finish(_ id: CallID, _ result: Result<RPCPayload, ServiceError>) -> Action {
-        remove(id)
-        return .finish(id, result)
+    private mutating func finish(_ call: Call, _ result: Result<RPCPayload, ServiceError>) -> Action {
+        remove(call.id)
+        return .finish(call.id, result)
     }
 
     private mutating func remove(_ id: CallID) {

@@ -46,11 +46,10 @@ public final class RPCServer: Service {
     /// Serves until the task is cancelled or a graceful shutdown begins. Then it takes no more requests, gives back
     /// those that have not been begun, and waits for the others, at most the drain time.
     public func run() async throws {
-        // Bounded by the prefetch of the queues: the broker sends no more until something is acknowledged.
-        let (requests, inbox) = AsyncStream.makeStream(of: IncomingRequest.self, bufferingPolicy: .unbounded)
-        transport.start(queues) { inbox.yield($0) }
+        let inbox = RequestInbox()
+        transport.start(queues) { inbox.put($0) }
         await withTaskGroup { group in
-            group.addTask { await self.serve(requests) }
+            group.addTask { await self.serve(inbox) }
             group.addTask {
                 try? await gracefulShutdown()
                 self.isDraining.store(true, ordering: .releasing)
@@ -60,19 +59,24 @@ public final class RPCServer: Service {
             }
             // Either everything has been served, or the drain time is over.
             await group.next()
+            inbox.finish()
             group.cancelAll()
         }
         logger.info("No more requests are taken", metadata: ["requests_served": "\(requestsServed)"])
     }
 
-    private func serve(_ requests: AsyncStream<IncomingRequest>) async {
+    private func serve(_ inbox: RequestInbox) async {
         await withDiscardingTaskGroup { group in
-            for await request in requests {
-                if isDraining.load(ordering: .acquiring) {
-                    transport.giveBack(request)
-                } else {
-                    group.addTask { await self.serve(request) }
+            var requests = await inbox.next()
+            while !requests.isEmpty {
+                for request in requests {
+                    if isDraining.load(ordering: .acquiring) {
+                        transport.giveBack(request)
+                    } else {
+                        group.addTask { await self.serve(request) }
+                    }
                 }
+                requests = await inbox.next()
             }
         }
     }
