@@ -16,6 +16,8 @@ from .progress import Step
 # What the build links to, and what the stack runs on.
 TO_BUILD = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config")
 TO_RUN = ("rabbitmq-server",)
+# What only the servers of a test run need: certificates.
+TO_TEST = ("openssl",)
 # Services that Debian would start now and at every boot; ours is a private one.
 SYSTEM_SERVICES = {"rabbitmq-server": ["rabbitmq-server.service"], "erlang-base": ["epmd.service", "epmd.socket"]}
 
