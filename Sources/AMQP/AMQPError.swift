@@ -8,6 +8,9 @@ public struct AMQPError: Error, Sendable, CustomStringConvertible {
         case unreachable
         /// The broker refuses this user, password or virtual host.
         case refused
+        /// What answers cannot prove that it is the broker: nobody that is trusted vouches for its certificate, or the
+        /// certificate names another host. No password was sent.
+        case untrusted
         /// The connection broke while the work was under way; whether the broker did it is not known.
         case connectionLost
         /// The broker closed the channel, with AMQP's reply code (404 not found, 403 access refused, 406 precondition
@@ -39,4 +42,19 @@ public struct AMQPError: Error, Sendable, CustomStringConvertible {
 
     /// Everything, for the log.
     public var description: String { "\(message) (\(kind), at \(location))" }
+
+    /// One error for the failures at the hosts of an address. What is the same everywhere is told once.
+    ///
+    /// - Parameter failures: One for each host that was tried; none when there was no time left to try any.
+    init(joining failures: [AMQPError]) {
+        guard let first = failures.first else {
+            self.init(.closed, "The AMQP client has been shut down.")
+            return
+        }
+        let messages = failures.reduce(into: [String]()) { messages, failure in
+            if !messages.contains(failure.message) { messages.append(failure.message) }
+        }
+        let isOneKind = failures.allSatisfy { $0.kind == first.kind }
+        self.init(isOneKind ? first.kind : .unreachable, messages.joined(separator: " "))
+    }
 }

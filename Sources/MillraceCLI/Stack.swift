@@ -48,7 +48,7 @@ struct StackOptions: ParsableArguments {
             try rabbit
             ?? settings.text(
                 "RABBIT", meaning: "the address of the RabbitMQ broker", example: "amqp://guest:guest@localhost:5672")
-        return try BrokerAddress(text, certificateAuthorityFile: settings.optionalText("RABBIT_CA_FILE"))
+        return try BrokerAddress(text, certificateAuthorityFile: settings.optionalText("RABBIT_CA_FILE")).checked()
     }
 
     var deadline: Deadline { .after(.seconds(timeout)) }

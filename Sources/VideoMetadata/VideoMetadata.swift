@@ -22,7 +22,7 @@ struct VideoMetadata {
         let common = try CommonSettings(settings, portPurpose: "the health endpoint")
         let database = try DatabaseSettings(settings)
         let address = try SettingError.naming("RABBIT") {
-            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
 
         let mongo = try SettingError.naming("DBHOST or DBNAME") {

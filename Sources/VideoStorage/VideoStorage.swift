@@ -29,7 +29,7 @@ struct VideoStorage {
         let common = try CommonSettings(settings, portPurpose: "the health endpoint")
         let database = try DatabaseSettings(settings)
         let address = try SettingError.naming("RABBIT") {
-            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
         let metrics = StorageMetrics()
         let threads = BlockingThreads(count: fileThreads)

@@ -17,7 +17,7 @@ struct VideoStreaming {
     private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
         let common = try CommonSettings(settings, portPurpose: "the gateway's front")
         let address = try SettingError.naming("RABBIT") {
-            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile)
+            try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
         let configuration = try GatewayConfiguration(settings, common)
 

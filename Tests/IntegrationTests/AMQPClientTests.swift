@@ -223,7 +223,7 @@ final class Collected<Element: Sendable>: Sendable {
 
     @Test func aWrongPasswordIsRefusedAndNamed() async throws {
         let right = try TestBroker.address()
-        let wrong = try BrokerAddress("amqp://millrace:wrong@\(right.host):\(right.port)/")
+        let wrong = try BrokerAddress("amqp://millrace:wrong@\(right.hosts[0])/")
         var configuration = AMQPConfiguration(address: wrong, connectionName: "wrong")
         configuration.backoff = Backoff(first: .milliseconds(10), limit: .milliseconds(50))
         let logs = RecordedLog()

@@ -71,7 +71,7 @@ def _at_least_one(kind: type) -> Callable[[str], float]:
 def run(chosen: argparse.Namespace, progress: Progress) -> int:
     layout = stack_layout()
     layout.make()
-    servers.install_missing(layout, progress, also=packages.TO_COMPILE_C)
+    servers.install_missing(layout, progress, also=packages.TO_COMPILE_C + packages.TO_TEST)
     programs = _programs(layout, progress)
     with throwaway.servers(progress) as (state, environment):
         bench = Bench(layout, state, environment["RABBIT"], chosen.seconds)

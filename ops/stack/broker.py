@@ -10,6 +10,7 @@ import secrets
 import shlex
 from pathlib import Path
 
+from .certificates import Certificates
 from .failure import Failure
 from .layout import Layout
 from .network import HOST
@@ -27,6 +28,8 @@ VIRTUAL_HOST = "/"
 MEMORY_LIMIT = "1GB"
 DISK_FREE_LIMIT = "50MB"
 DRAIN_SECONDS = 30.0
+# Where a broker with certificates takes TLS connections: the address that they name, and one that they do not.
+TLS_HOSTS = (HOST, "127.0.0.2")
 
 
 class Broker:
@@ -37,6 +40,7 @@ class Broker:
         self._layout = layout
         self._folder = layout.broker
         self._virtual_hosts = virtual_hosts
+        self._tls: tuple[int, Certificates] | None = None
         self._password = self._remembered_password()
 
     @property
@@ -46,6 +50,21 @@ class Broker:
     def url_of(self, virtual_host: str) -> str:
         name = "%2f" if virtual_host == "/" else virtual_host
         return f"amqp://{USER}:{self._password}@{HOST}:{self.port}/{name}"
+
+    def take_tls(self, port: int, certificates: Certificates) -> None:
+        """Makes the node, which has not been started yet, take TLS connections on a port of their own as well."""
+        self._tls = (port, certificates)
+
+    @property
+    def ports(self) -> list[int]:
+        """Every port that is open once the node has started."""
+        return [self.port] + ([self._tls[0]] if self._tls is not None else [])
+
+    @property
+    def tls_url(self) -> str:
+        """The address by name, since that is what a certificate vouches for."""
+        assert self._tls is not None
+        return f"amqps://{USER}:{self._password}@localhost:{self._tls[0]}/%2f"
 
     @property
     def control(self) -> Path:
@@ -100,11 +119,26 @@ class Broker:
             f"vm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
             f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\n"
             "log.console = true\n"
-            "log.console.level = warning\n",
+            "log.console.level = warning\n" + self._tls_configuration(),
         )
         (folder / "enabled_plugins").write_text("[].\n")
         for script in (self.server, self.control):
             self._write_script(script)
+
+    def _tls_configuration(self) -> str:
+        if self._tls is None:
+            return ""
+        port, certificates = self._tls
+        listeners = "".join(f"listeners.ssl.{place} = {host}:{port}\n" for place, host in enumerate(TLS_HOSTS, 1))
+        return (
+            f"{listeners}"
+            f"ssl_options.cacertfile = {certificates.authority}\n"
+            f"ssl_options.certfile = {certificates.server}\n"
+            f"ssl_options.keyfile = {certificates.server_key}\n"
+            # Clients say who they are by user and password.
+            "ssl_options.verify = verify_none\n"
+            "ssl_options.fail_if_no_peer_cert = false\n"
+        )
 
     def _definitions(self) -> dict[str, object]:
         """User, virtual hosts and permissions, loaded at every start; only a salted hash of the password is in it."""

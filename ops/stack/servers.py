@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import broker, database, network, packages
+from . import broker, certificates, database, network, packages
 from .failure import Failure
 from .layout import Layout
 from .processes import Process
@@ -22,6 +22,7 @@ SECONDS_TO_START = 120.0
 class Servers:
     broker: broker.Broker
     database_url: str
+    certificates: certificates.Certificates | None = None
 
 
 def install_missing(
@@ -49,26 +50,31 @@ def install_missing(
             database.install_libraries(libraries, mongod, layout, step)
 
 
-def start_servers(layout: Layout, state: State, progress: Progress, virtual_hosts: list[str]) -> Servers:
+def start_servers(
+    layout: Layout, state: State, progress: Progress, virtual_hosts: list[str], with_tls: bool = False
+) -> Servers:
     """Starts both at once, waits until both answer, and notes each the moment it exists."""
     mongod = database.find(layout)
     if mongod is None or shutil.which("epmd") is None:
         raise Failure("mongod or epmd is missing", "ops/up and ops/test install them; what did their last run say?")
-    ports = network.free_ports(4)
+    ports = network.free_ports(5)
     node = broker.Broker(layout, (ports[0], ports[1], ports[2]), virtual_hosts)
     with progress.step("start RabbitMQ and mongod") as step:
         database_process = state.add(database.start_database(layout, mongod, ports[3]))
         mapper_process = state.add(node.start_mapper())
         step.detail = "waiting for the Erlang port mapper"
         wait_until(step, mapper_process, lambda: network.accepts(node.mapper_port))
+        made = certificates.make(layout, step) if with_tls else None
+        if made is not None:
+            node.take_tls(ports[4], made)
         broker_process = state.add(node.start_node())
         step.detail = f"waiting for mongod on port {ports[3]}"
         wait_until(step, database_process, lambda: network.accepts(ports[3]))
         # A node opens its port as the last act of its start, after users and virtual hosts are there.
         step.detail = f"waiting for RabbitMQ on port {node.port}"
-        wait_until(step, broker_process, lambda: network.accepts(node.port))
+        wait_until(step, broker_process, lambda: all(network.accepts(port) for port in node.ports))
         step.detail = f"RabbitMQ on port {node.port}, mongod on port {ports[3]}"
-    return Servers(node, database.url(ports[3]))
+    return Servers(node, database.url(ports[3]), made)
 
 
 def wait_until(step: Step, process: Process, ready, seconds: float = SECONDS_TO_START) -> None:

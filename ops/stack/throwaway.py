@@ -33,7 +33,7 @@ def servers(progress: Progress) -> Iterator[tuple[State, dict[str, str]]]:
     state = State(layout)
     state.keep()
     try:
-        started = start_servers(layout, state, progress, [INTEGRATION, END_TO_END])
+        started = start_servers(layout, state, progress, [INTEGRATION, END_TO_END], with_tls=True)
         yield state, environment(started)
     finally:
         progress.interrupts.begin_stopping()
@@ -51,11 +51,15 @@ def keep_logs(layout: Layout, home: Path) -> None:
 
 
 def environment(started: Servers) -> dict[str, str]:
+    assert started.certificates is not None
     return {
         "RABBIT": started.broker.url_of(INTEGRATION),
         "RABBIT_END_TO_END": started.broker.url_of(END_TO_END),
         "RABBITMQ_CTL": str(started.broker.control),
         "DBHOST": started.database_url,
+        "RABBIT_TLS": started.broker.tls_url,
+        "RABBIT_CA_FILE": str(started.certificates.authority),
+        "RABBIT_OTHER_CA_FILE": str(started.certificates.other_authority),
     }
 
 

@@ -55,12 +55,13 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         let role = makeRole(status)
         var outage = Outage(backoff: configuration.backoff)
         while !isStopping.isSet {
-            let began = ContinuousClock.now
+            var connectedAt: ContinuousClock.Instant?
             do {
-                let connection = try RawConnection(configuration, breaker: breaker)
+                let connection = try connect(role)
+                connectedAt = .now
                 try role.connected(connection)
                 status.set(isUp: true)
-                report(outage)
+                report(outage, connection.host)
                 try serve(connection, role)
                 connection.close()
                 status.set(isUp: false)
@@ -68,13 +69,28 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
             } catch {
                 status.set(isUp: false)
                 role.disconnected(error)
-                let wait = outage.failed(connectedFor: began.duration(to: .now))
+                let wait = outage.failed(connectedFor: connectedAt?.duration(to: .now) ?? .zero)
                 report(error, outage, wait)
                 rest(wait, role, error)
             }
         }
         let closed = AMQPError(.closed, "The AMQP client has been shut down.")
         for command in mailbox.close() { role.refuse(command, closed) }
+    }
+
+    /// Tries every host of the address once, in random order, so that clients spread over the nodes of a cluster.
+    private func connect(_ role: Role) throws(AMQPError) -> RawConnection {
+        var failures: [AMQPError] = []
+        for host in configuration.address.hosts.shuffled() where !isStopping.isSet {
+            do {
+                return try RawConnection(configuration, to: host, breaker: breaker)
+            } catch {
+                failures.append(error)
+                // A host that does not answer may take seconds; who asks for something meanwhile is told.
+                for command in mailbox.take(upTo: .max) { role.refuse(command, error) }
+            }
+        }
+        throw AMQPError(joining: failures)
     }
 
     private func serve(_ connection: RawConnection, _ role: Role) throws(AMQPError) {
@@ -175,14 +191,15 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
 
     // MARK: Reports
 
-    private func report(_ outage: Outage) {
+    private func report(_ outage: Outage, _ host: BrokerHost) {
         if outage.failures > 0 {
             Counter(label: "amqp_reconnects_total", dimensions: [("connection", name)]).increment()
         }
         logger.info(
             "Connected to the broker",
             metadata: [
-                "connection": "\(name)", "broker": "\(configuration.address)", "failed_attempts": "\(outage.failures)",
+                "connection": "\(name)", "broker": "\(configuration.address.description(at: host))",
+                "failed_attempts": "\(outage.failures)",
             ])
     }
 

@@ -12,23 +12,26 @@ final class RawConnection {
     private let encoder = WireEncoder()
     private let breaker: SocketBreaker
     let descriptor: Int32
+    /// The node it leads to.
+    let host: BrokerHost
 
     // MARK: Life
 
-    /// Connects, logs in and asks for heartbeats.
-    init(_ configuration: AMQPConfiguration, breaker: SocketBreaker) throws(AMQPError) {
+    /// Connects to one host of the address, logs in and asks for heartbeats.
+    init(_ configuration: AMQPConfiguration, to host: BrokerHost, breaker: SocketBreaker) throws(AMQPError) {
         guard let connection = amqp_new_connection() else {
             throw AMQPError(.unreachable, "There is no memory for a connection.")
         }
         do {
-            try Self.open(connection, configuration)
-            try Self.logIn(connection, configuration, encoder)
+            try Self.open(connection, configuration, host)
+            try Self.logIn(connection, configuration, host, encoder)
         } catch {
             amqp_destroy_connection(connection)
             throw error
         }
         self.connection = connection
         self.breaker = breaker
+        self.host = host
         descriptor = amqp_get_sockfd(connection)
         breaker.attach(descriptor)
     }
@@ -44,39 +47,32 @@ final class RawConnection {
     }
 
     private static func open(
-        _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration
+        _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ host: BrokerHost
     ) throws(AMQPError) {
         let address = configuration.address
         let socket = address.usesTLS ? amqp_ssl_socket_new(connection) : amqp_tcp_socket_new(connection)
         guard let socket else { throw AMQPError(.unreachable, "There is no memory for a socket.") }
-        if address.usesTLS { try prepareTLS(socket, address) }
         var timeout = timeval(tv_sec: configuration.connectSeconds, tv_usec: 0)
-        amqp_set_handshake_timeout(connection, &timeout)
-        let status = amqp_socket_open_noblock(socket, address.host, Int32(address.port), &timeout)
-        guard status == AMQP_STATUS_OK.rawValue else {
-            throw AMQPError(.unreachable, "No broker answers at \(address): \(text(ofStatus: status)).")
+        let begin = ContinuousClock.now
+        if address.usesTLS {
+            try TrustedSocket(socket, address, host).open(within: timeout)
+        } else {
+            let status = amqp_socket_open_noblock(socket, host.name, Int32(host.port), &timeout)
+            guard status == AMQP_STATUS_OK.rawValue else {
+                let place = address.description(at: host)
+                throw AMQPError(.unreachable, "No broker answers at \(place): \(text(ofStatus: status)).")
+            }
         }
+        // The login has what is left of the time, and at least a second.
+        timeout.tv_sec = max(1, timeout.tv_sec - Int(begin.duration(to: .now).components.seconds))
+        amqp_set_handshake_timeout(connection, &timeout)
         var reply = timeval(tv_sec: configuration.replySeconds, tv_usec: 0)
         amqp_set_rpc_timeout(connection, &reply)
     }
 
-    private static func prepareTLS(_ socket: OpaquePointer, _ address: BrokerAddress) throws(AMQPError) {
-        amqp_ssl_socket_set_verify_peer(socket, 1)
-        amqp_ssl_socket_set_verify_hostname(socket, 1)
-        guard amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) == AMQP_STATUS_OK.rawValue else {
-            throw AMQPError(.invalidConfiguration, "TLS 1.2 is not available here.")
-        }
-        guard let file = address.certificateAuthorityFile else {
-            throw AMQPError(
-                .invalidConfiguration, "amqps:// needs a file of certificates to trust: set RABBIT_CA_FILE.")
-        }
-        guard amqp_ssl_socket_set_cacert(socket, file) == AMQP_STATUS_OK.rawValue else {
-            throw AMQPError(.invalidConfiguration, "The certificates in \(file) cannot be read (PEM is expected).")
-        }
-    }
-
     private static func logIn(
-        _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ encoder: WireEncoder
+        _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ host: BrokerHost,
+        _ encoder: WireEncoder
     ) throws(AMQPError) {
         defer { encoder.reset() }
         var properties = encoder.table([
@@ -94,20 +90,21 @@ final class RawConnection {
         let reply = millrace_login_plain(
             connection, address.virtualHost, 0, AMQP_DEFAULT_FRAME_SIZE, Int32(configuration.heartbeatSeconds),
             &properties, address.user, address.password)
-        if let error = loginError(reply, address) { throw error }
+        if let error = loginError(reply, address.description(at: host), usesTLS: address.usesTLS) { throw error }
     }
 
-    private static func loginError(_ reply: amqp_rpc_reply_t, _ address: BrokerAddress) -> AMQPError? {
+    private static func loginError(_ reply: amqp_rpc_reply_t, _ place: String, usesTLS: Bool) -> AMQPError? {
         switch reply.reply_type {
         case AMQP_RESPONSE_NORMAL:
             return nil
         case AMQP_RESPONSE_SERVER_EXCEPTION:
             let exception = ServerException(reply.reply)
-            return AMQPError(.refused, "The broker refuses \(address): \(exception.code) \(exception.text)")
+            return AMQPError(.refused, "The broker refuses \(place): \(exception.code) \(exception.text)")
         default:
             let status = reply.library_error
-            // A broker that knows no `authentication_failure_close` just hangs up, as does one for an unknown vhost.
-            return AMQPError(.unreachable, "No login at \(address): \(text(ofStatus: status)).")
+            // A broker that knows no `authentication_failure_close` just hangs up, as does one that expects TLS.
+            let remedy = usesTLS ? "" : " Where the port expects TLS, the address begins with amqps://."
+            return AMQPError(.unreachable, "No login at \(place): \(text(ofStatus: status)).\(remedy)")
         }
     }
 

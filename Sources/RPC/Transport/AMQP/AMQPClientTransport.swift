@@ -127,7 +127,7 @@ extension Undelivered {
         case .blocked, .mailboxFull: self = .blocked
         case .channelClosed(404): self = .noQueue
         case .channelClosed, .invalidConfiguration: self = .refused(error.message)
-        case .unreachable, .refused, .connectionLost, .closed, .protocolViolation: self = .connectionLost
+        case .unreachable, .untrusted, .refused, .connectionLost, .closed, .protocolViolation: self = .connectionLost
         }
     }
 }
