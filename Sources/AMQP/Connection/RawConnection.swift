@@ -7,10 +7,11 @@ internal import NIOCore
 ///
 /// The calls that wait for an answer (`open…`, `declare…`, `consume`, `cancel`) wait at most the configured reply time.
 /// Frames of other channels that come in meanwhile are kept by the library and handed out by ``receive()`` later.
-final class RawConnection {
+final class RawConnection: FrameSource {
     private let connection: amqp_connection_state_t
     private let encoder = WireEncoder()
     private let breaker: SocketBreaker
+    private var openedChannels: Set<UInt16> = [0]
     let descriptor: Int32
 
     // MARK: Life
@@ -120,6 +121,7 @@ final class RawConnection {
     func openChannel(_ channel: UInt16) throws(AMQPError) {
         amqp_channel_open(connection, channel)
         try checkReply(on: channel, doing: "open a channel")
+        openedChannels.insert(channel)
     }
 
     func selectConfirms(_ channel: UInt16) throws(AMQPError) {
@@ -269,6 +271,8 @@ final class RawConnection {
     }
 
     // MARK: Receiving
+
+    func hasOpened(_ channel: UInt16) -> Bool { openedChannels.contains(channel) }
 
     /// Whether frames wait inside the library, where `poll` cannot see them.
     var hasBufferedInput: Bool {
