@@ -12,6 +12,8 @@ final class RawConnection: FrameSource {
     private let encoder = WireEncoder()
     private let breaker: SocketBreaker
     private var openedChannels: Set<UInt16> = [0]
+    /// The largest frame, as agreed with the broker.
+    private let maxFrameBytes: Int
     let descriptor: Int32
 
     // MARK: Life
@@ -30,6 +32,7 @@ final class RawConnection: FrameSource {
         }
         self.connection = connection
         self.breaker = breaker
+        maxFrameBytes = Int(amqp_get_frame_max(connection))
         descriptor = amqp_get_sockfd(connection)
         breaker.attach(descriptor)
     }
@@ -96,6 +99,9 @@ final class RawConnection: FrameSource {
             connection, address.virtualHost, 0, AMQP_DEFAULT_FRAME_SIZE, Int32(configuration.heartbeatSeconds),
             &properties, address.user, address.password)
         if let error = loginError(reply, address) { throw error }
+        guard amqp_get_frame_max(connection) >= AMQP_FRAME_MIN_SIZE else {
+            throw AMQPError(.protocolViolation, "The broker at \(address) wants frames below AMQP's least size.")
+        }
     }
 
     private static func loginError(_ reply: amqp_rpc_reply_t, _ address: BrokerAddress) -> AMQPError? {
@@ -261,7 +267,7 @@ final class RawConnection: FrameSource {
     /// not the last: then the kernel holds the end of the message back for up to 200 ms. The same holds for a message
     /// without a body, which ends with its header frame.
     private func leavesCork(_ bodyBytes: Int) -> Bool {
-        bodyBytes.isMultiple(of: Int(AMQP_DEFAULT_FRAME_SIZE) - 8)
+        bodyBytes.isMultiple(of: maxFrameBytes - 8)
     }
 
     /// Setting `TCP_NODELAY` pushes out what is held back (tcp(7)), although it is set already.
