@@ -116,6 +116,7 @@ final class ConsumerRole: ConnectionRole {
     }
 
     private func retryLater(_ index: Int, _ error: AMQPError) {
+        guard entries[index].cancelled == nil else { return }
         let wait = backoff.delay(attempt: entries[index].failures + 2, using: &generator)
         entries[index].failures += 1
         entries[index].retryAt = .now + wait
@@ -134,9 +135,13 @@ final class ConsumerRole: ConnectionRole {
             try activate(entries.count - 1, on: connection)
         case .cancel(let id, let done):
             guard let index = entries.firstIndex(where: { $0.id == id }) else { return done() }
-            entries[index].cancelled = done
+            let earlier = entries[index].cancelled
+            entries[index].cancelled = {
+                earlier?()
+                done()
+            }
             entries[index].retryAt = nil
-            guard let tag = entries[index].tag else { return }
+            guard earlier == nil, let tag = entries[index].tag else { return }
             do {
                 try connection.cancelConsumer(tag, on: entries[index].channel)
             } catch {
@@ -243,7 +248,10 @@ final class ConsumerRole: ConnectionRole {
     }
 
     private func finishCancelling(_ index: Int) {
-        entries[index].cancelled?()
+        guard let done = entries[index].cancelled else { return }
+        // Called once, whatever else comes before the entry is removed.
+        entries[index].cancelled = {}
+        done()
     }
 
     private func removeCancelled() {
