@@ -130,7 +130,7 @@ let package = Package(
         // Unit tests: no server, no network.
         unitTests("ArchitectureTests", []),
         unitTests("DomainTests", ["Domain"]),
-        unitTests("AMQPTests", ["AMQP", "TestKit", nio]),
+        unitTests("AMQPTests", ["AMQP", "CRabbitMQ", "TestKit", nio]),
         unitTests("MongoTests", ["Mongo", "TestKit"]),
         unitTests("RPCTests", ["RPC", "Domain", "TestKit", nio, logging, lifecycle]),
         unitTests("ContractsTests", ["Contracts", "Domain", "RPC", "TestKit", nio]),

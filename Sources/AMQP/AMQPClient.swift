@@ -147,7 +147,8 @@ public final class AMQPClient: Service {
     ///   - routingKey: How it is routed.
     ///   - isMandatory: Whether it comes back (to `onReturned`) when no queue takes it.
     ///   - onOutcome: How it ended. Called once, on the publishing thread; must not block.
-    /// - Throws: `mailboxFull`, `blocked`, `unreachable` or `closed`, at once; then `onOutcome` is not called.
+    /// - Throws: `mailboxFull`, `blocked`, `unreachable`, `closed`, or `invalidConfiguration` for a message over the
+    ///   limits, at once; then `onOutcome` is not called.
     public func publish(
         _ message: Message, exchange: String, routingKey: String, isMandatory: Bool,
         onOutcome: @escaping @Sendable (PublishOutcome) -> Void
@@ -166,7 +167,8 @@ public final class AMQPClient: Service {
     ///   - exchange: Where it goes.
     ///   - routingKey: How it is routed.
     ///   - onOutcome: How it ended. Called once, on the publishing thread; must not block.
-    /// - Throws: `mailboxFull`, `blocked`, `unreachable` or `closed`, at once; then `onOutcome` is not called.
+    /// - Throws: `mailboxFull`, `blocked`, `unreachable`, `closed`, or `invalidConfiguration` for a message over the
+    ///   limits, at once; then `onOutcome` is not called.
     public func publishConfirmed(
         _ message: Message, exchange: String, routingKey: String,
         onOutcome: @escaping @Sendable (PublishOutcome) -> Void
@@ -189,6 +191,9 @@ public final class AMQPClient: Service {
                 .invalidConfiguration,
                 "A body of \(command.message.body.readableBytes) bytes is over the limit of \(configuration.maxBodyBytes)."
             )
+        }
+        if let fault = command.fault {
+            throw AMQPError(.invalidConfiguration, "The message cannot be sent: \(fault).")
         }
         try publishing.mailbox.put(command, bytes: command.weight)
     }

@@ -1,6 +1,7 @@
 import Domain
 import NIOCore
 import RPC
+import Synchronization
 import TestKit
 import Testing
 
@@ -8,9 +9,12 @@ import Testing
 
 /// 100,000 payloads of JSON at random, shared among the decoders, and as many of fields (the seed is in the code): whatever
 /// comes, it is read or refused with a short error of the right code, and what was read can be written again. No crash.
+/// With MILLRACE_LONG_TESTS=1 there are six times as many.
 struct DecoderFuzzTests {
-    private static let jsonCount = 100_000 / decoders.count
-    private static let fieldsCount = 50_000
+    private static let factor = LongRuns.areWanted ? 6 : 1
+    private static let jsonCount = factor * 100_000 / decoders.count
+    private static let fieldsCount = factor * 50_000
+    private static let namesCount = factor * 20_000
     private static let seed: UInt64 = 3_720
 
     /// A decoder: throws what it throws, and hands what it read to the encoder.
@@ -122,4 +126,51 @@ struct DecoderFuzzTests {
         }
         #expect(accepted > 100)
     }
+
+    @Test func noNameOfAMethodBreaksARouter() async throws {
+        let calls = RecordedNames()
+        var router = RPCRouter()
+        for name in ["storage.read.v1", "storage.stat.v1"] {
+            router.on(RPCMethod(name, queue: "q", isIdempotent: true)) { (payload, _) throws(ServiceError) in
+                calls.add(name)
+                return payload
+            }
+        }
+        var random = RandomNames(seed: Self.seed)
+        let direct = DirectCalls(router: router)
+        var known = 0
+        for number in 0..<Self.namesCount {
+            if number.isMultiple(of: 100) { await Task.yield() }
+            let name = random.next()
+            let method = RPCMethod(name, queue: "q", isIdempotent: true)
+            let error = await failure { () throws(ServiceError) in
+                try await direct.call(method, Samples.json("{}"), deadline: Samples.deadline)
+            }
+            if router.methodNames.contains(name) {
+                known += 1
+                #expect(error == nil && calls.last == name)
+            } else {
+                #expect(error?.code == .unimplemented, "\(name)")
+                #expect(error?.message.utf8.count ?? .max < 1_000)
+            }
+        }
+        #expect(known > 100 && known < Self.namesCount / 2)
+        #expect(calls.count == known)
+    }
+
+    @Test func theSeedAndTheCountAreTold() {
+        let count = Self.jsonCount * Self.decoders.count + 2 * Self.fieldsCount + Self.namesCount
+        print("fuzz: \(count) payloads and names, seed \(Self.seed)")
+        #expect(count > 200_000)
+    }
+}
+
+/// Which handlers were called.
+private final class RecordedNames: Sendable {
+    private let names = Mutex<[String]>([])
+
+    var last: String? { names.withLock { $0.last } }
+    var count: Int { names.withLock { $0.count } }
+
+    func add(_ name: String) { names.withLock { $0.append(name) } }
 }

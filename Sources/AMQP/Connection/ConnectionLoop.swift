@@ -107,8 +107,12 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         _ connection: RawConnection, _ role: Role, _ backlog: inout Backlog<Role.Command>
     ) throws(AMQPError) {
         var reader = FrameReader(maxBodyBytes: configuration.maxBodyBytes)
+        var wasIdle = false
         while true {
-            let hasWork = connection.hasBufferedInput || backlog.canBeWritten
+            // Before it sleeps it lets others run and looks once more: who has given it work often has more of it, and a
+            // batch costs less than a wake-up for each.
+            if mailbox.isEmpty, !wasIdle { sched_yield() }
+            let hasWork = connection.hasBufferedInput || backlog.canBeWritten || !wasIdle
             // While the socket has no room, what is in the mailbox has to wait there.
             let mayWait = !hasWork && (backlog.waitsForRoom || (mailbox.prepareToSleep() && !isStopping.isSet))
             let ready = wait(on: connection.descriptor, forRoom: backlog.waitsForRoom, mayWait: mayWait)
@@ -118,7 +122,8 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
             if ready.hasInput || ready.timedOut || connection.hasBufferedInput {
                 try read(from: connection, with: &reader, role)
             }
-            try write(&backlog, to: connection, role)
+            let hasWritten = try write(&backlog, to: connection, role)
+            wasIdle = !ready.hasInput && !hasWritten
             try role.settle(connection, now: .now)
             if isStopping.isSet, backlog.commands.isEmpty, mailbox.prepareToSleep() { return }
             if isStopping.hasLasted(Self.maxFlushTime) {
@@ -140,10 +145,13 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
     }
 
     /// Writes a batch, looking now and then whether the socket still takes bytes.
+    ///
+    /// - Returns: Whether there was anything to write.
     private func write(
         _ backlog: inout Backlog<Role.Command>, to connection: RawConnection, _ role: Role
-    ) throws(AMQPError) {
+    ) throws(AMQPError) -> Bool {
         if backlog.commands.isEmpty { backlog.commands = mailbox.take(upTo: 64)[...] }
+        let count = backlog.commands.count
         var writtenBytes = 0
         while !backlog.waitsForRoom, let command = backlog.commands.popFirst() {
             try role.perform(command, on: connection)
@@ -153,6 +161,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
                 backlog.waitsForRoom = !hasRoom(connection.descriptor)
             }
         }
+        return backlog.commands.count < count
     }
 
     private func hasRoom(_ descriptor: Int32) -> Bool {
@@ -169,7 +178,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         // A quarter of the heartbeat interval is often enough for the library to send its own in time.
         let timeout = Int32(min(configuration.heartbeatSeconds * 250, 1_000))
         let count = poll(&entries, 2, mayWait ? timeout : 0)
-        if mayWait { mailbox.awake() }
+        if mayWait { mailbox.awake(wasWoken: entries[1].revents != 0) }
         let seen = Int32(entries[0].revents)
         return Readiness(
             hasInput: seen & ~Int32(POLLOUT) != 0, hasRoom: seen & Int32(POLLOUT) != 0, timedOut: mayWait && count == 0)
@@ -184,8 +193,8 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
             guard left > .zero else { return }
             guard mailbox.prepareToSleep() else { continue }
             var entry = pollfd(fd: mailbox.wakeDescriptor, events: Int16(POLLIN), revents: 0)
-            poll(&entry, 1, Int32(min(left / .milliseconds(1) + 1, 60_000)))
-            mailbox.awake()
+            let count = poll(&entry, 1, Int32(min(left / .milliseconds(1) + 1, 60_000)))
+            mailbox.awake(wasWoken: count > 0)
         }
     }
 

@@ -34,6 +34,7 @@ final class ConsumerRole: ConnectionRole {
     /// The epoch of each open channel. A token of another epoch belongs to a channel that is gone: acknowledging it
     /// would make the broker close the present one.
     private var epochs: [UInt16: UInt64] = [:]
+    private var acknowledgements: [UInt16: AcknowledgementBatch] = [:]
     private var lastEpoch: UInt64 = 0
     /// Rejections whose time has not come. Bounded by the prefetch, like all that is not acknowledged.
     private var postponed: [(instant: ContinuousClock.Instant, command: ConsumerCommand)] = []
@@ -57,6 +58,7 @@ final class ConsumerRole: ConnectionRole {
     func disconnected(_ error: AMQPError) {
         isInspectionChannelOpen = false
         epochs.removeAll()
+        acknowledgements.removeAll()
         postponed.removeAll()
         for index in entries.indices {
             entries[index].isChannelOpen = false
@@ -87,6 +89,7 @@ final class ConsumerRole: ConnectionRole {
             entries[index].isChannelOpen = true
             lastEpoch += 1
             epochs[channel] = lastEpoch
+            acknowledgements[channel] = AcknowledgementBatch()
         }
         var names: [QueueName: String] = [:]
         for declaration in consumer.declarations {
@@ -110,12 +113,14 @@ final class ConsumerRole: ConnectionRole {
     private func channelClosed(_ index: Int, _ error: AMQPError) {
         entries[index].isChannelOpen = false
         epochs[entries[index].channel] = nil
+        acknowledgements[entries[index].channel] = nil
         deactivate(index, error)
         finishCancelling(index)
         retryLater(index, error)
     }
 
     private func retryLater(_ index: Int, _ error: AMQPError) {
+        guard entries[index].cancelled == nil else { return }
         let wait = backoff.delay(attempt: entries[index].failures + 2, using: &generator)
         entries[index].failures += 1
         entries[index].retryAt = .now + wait
@@ -134,9 +139,13 @@ final class ConsumerRole: ConnectionRole {
             try activate(entries.count - 1, on: connection)
         case .cancel(let id, let done):
             guard let index = entries.firstIndex(where: { $0.id == id }) else { return done() }
-            entries[index].cancelled = done
+            let earlier = entries[index].cancelled
+            entries[index].cancelled = {
+                earlier?()
+                done()
+            }
             entries[index].retryAt = nil
-            guard let tag = entries[index].tag else { return }
+            guard earlier == nil, let tag = entries[index].tag else { return }
             do {
                 try connection.cancelConsumer(tag, on: entries[index].channel)
             } catch {
@@ -145,11 +154,13 @@ final class ConsumerRole: ConnectionRole {
             }
         case .acknowledge(let token):
             guard epochs[token.channel] == token.epoch else { return }
-            try connection.acknowledge(token.tag, on: token.channel)
+            acknowledgements[token.channel]?.acknowledged(token.tag)
         case .reject(let token, let requeue, let notBefore):
             if let notBefore, notBefore > .now {
                 postponed.append((notBefore, command))
-            } else if epochs[token.channel] == token.epoch {
+            } else if epochs[token.channel] == token.epoch,
+                acknowledgements[token.channel]?.rejected(token.tag) == true
+            {
                 try connection.reject(token.tag, requeue: requeue, on: token.channel)
             }
         case .inspect(let queue, let answer):
@@ -201,6 +212,7 @@ final class ConsumerRole: ConnectionRole {
             guard let epoch = epochs[channel], let entry = entries.first(where: { $0.channel == channel }) else {
                 return
             }
+            if entry.consumer.acknowledgement == .explicit { acknowledgements[channel]?.delivered(tag) }
             entry.consumer.onDelivery(
                 Delivery(
                     token: DeliveryToken(epoch: epoch, channel: channel, tag: tag), isRedelivered: isRedelivered,
@@ -236,6 +248,11 @@ final class ConsumerRole: ConnectionRole {
             postponed.removeAll { $0.instant <= now }
             for (_, command) in due { try perform(command, on: connection) }
         }
+        for channel in acknowledgements.keys {
+            for frame in acknowledgements[channel]?.flush() ?? [] {
+                try connection.acknowledge(frame.tag, isMultiple: frame.isMultiple, on: channel)
+            }
+        }
         // Deliveries that came before the broker's consent may still lie in the library.
         guard !connection.hasBufferedInput, entries.contains(where: { $0.cancelled != nil }) else { return }
         for index in entries.indices { finishCancelling(index) }
@@ -243,7 +260,10 @@ final class ConsumerRole: ConnectionRole {
     }
 
     private func finishCancelling(_ index: Int) {
-        entries[index].cancelled?()
+        guard let done = entries[index].cancelled else { return }
+        // Called once, whatever else comes before the entry is removed.
+        entries[index].cancelled = {}
+        done()
     }
 
     private func removeCancelled() {

@@ -16,26 +16,27 @@ struct FrameReader {
     /// - Returns: Whether there was a frame.
     /// - Throws: `connectionLost` or `protocolViolation`, after which the connection is of no use.
     mutating func readFrame(
-        from connection: RawConnection, _ handle: (ConnectionEvent, UInt16) throws(AMQPError) -> Void
+        from connection: some FrameSource, _ handle: (ConnectionEvent, UInt16) throws(AMQPError) -> Void
     ) throws(AMQPError) -> Bool {
         guard let frame = try connection.receive() else { return false }
+        guard connection.hasOpened(frame.channel) else {
+            throw AMQPError(
+                .protocolViolation, "The broker sent a frame on channel \(frame.channel), which was never opened.")
+        }
         if let event = try event(of: frame, on: connection) { try handle(event, frame.channel) }
-        if assembler.isIdle(frame.channel) { connection.releaseBuffers(of: frame.channel) }
+        // After each frame, not after each message: a body may be over the limit by any amount.
+        connection.releaseBuffers(of: frame.channel)
         return true
     }
 
     private mutating func event(
-        of frame: amqp_frame_t, on connection: RawConnection
+        of frame: amqp_frame_t, on connection: some FrameSource
     ) throws(AMQPError) -> ConnectionEvent? {
         switch Int32(frame.frame_type) {
         case AMQP_FRAME_METHOD:
             return try event(of: frame.payload.method, channel: frame.channel, on: connection)
         case AMQP_FRAME_HEADER:
-            guard let decoded = frame.payload.properties.decoded else { return nil }
-            let properties = WireDecoder.properties(
-                decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
-            return try assemble(
-                .header(bodyBytes: frame.payload.properties.body_size, properties: properties), frame.channel)
+            return try assemble(header(of: frame), frame.channel)
         case AMQP_FRAME_BODY:
             let fragment = frame.payload.body_fragment
             return try assemble(
@@ -43,6 +44,20 @@ struct FrameReader {
         default:
             return nil  // A heartbeat.
         }
+    }
+
+    /// librabbitmq makes the structure of whatever class the frame names, and only that of `basic` holds properties. Of a
+    /// header that is cut short it computes a length below zero, which is an enormous one, and reads what lies behind.
+    private func header(of frame: amqp_frame_t) throws(AMQPError) -> ContentFrame {
+        let wire = frame.payload.properties
+        guard wire.class_id == UInt16(AMQP_BASIC_CLASS), wire.raw.len <= Int(AMQP_DEFAULT_FRAME_SIZE),
+            let decoded = wire.decoded
+        else {
+            throw AMQPError(.protocolViolation, "The broker sent a header frame that is none of a message.")
+        }
+        let properties = WireDecoder.properties(
+            decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
+        return .header(bodyBytes: wire.body_size, properties: properties)
     }
 
     private mutating func assemble(_ frame: ContentFrame, _ channel: UInt16) throws(AMQPError) -> ConnectionEvent? {
@@ -54,7 +69,7 @@ struct FrameReader {
     }
 
     private mutating func event(
-        of method: amqp_method_t, channel: UInt16, on connection: RawConnection
+        of method: amqp_method_t, channel: UInt16, on connection: some FrameSource
     ) throws(AMQPError) -> ConnectionEvent? {
         guard let decoded = method.decoded else { return nil }
         switch Int32(bitPattern: method.id) {

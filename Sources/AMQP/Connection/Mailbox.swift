@@ -60,6 +60,9 @@ final class Mailbox<Command: Sendable>: Sendable {
         if try result.get() { wake() }
     }
 
+    /// Whether nothing waits.
+    var isEmpty: Bool { state.withLock { $0.commands.isEmpty } }
+
     /// Takes out the oldest commands.
     func take(upTo maxCount: Int) -> [Command] {
         state.withLock { state in

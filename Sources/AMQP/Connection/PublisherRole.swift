@@ -52,6 +52,11 @@ final class PublisherRole: ConnectionRole {
 
     func connected(_ connection: RawConnection) throws(AMQPError) {
         try open(Self.plainChannel, on: connection)
+        try declare(on: connection)
+        try open(Self.confirmChannel, on: connection)
+    }
+
+    private func declare(on connection: RawConnection) throws(AMQPError) {
         do {
             for declaration in declarations {
                 _ = try connection.declare(declaration, names: [:], on: Self.plainChannel)
@@ -62,7 +67,6 @@ final class PublisherRole: ConnectionRole {
             logger.warning("A declaration was refused: \(error.message)")
             try open(Self.plainChannel, on: connection)
         }
-        try open(Self.confirmChannel, on: connection)
     }
 
     private func open(_ channel: UInt16, on connection: RawConnection) throws(AMQPError) {
@@ -103,6 +107,11 @@ final class PublisherRole: ConnectionRole {
                     ReturnedMessage(code: code, text: text, exchange: exchange, routingKey: key, message: message))
             }
         case .settled(let number, let multiple, let accepted):
+            guard channel == Self.confirmChannel else {
+                throw AMQPError(
+                    .protocolViolation,
+                    "The broker confirmed a message on channel \(channel), where it was not asked to.")
+            }
             for (command, outcome) in confirms.settled(number, multiple: multiple, accepted: accepted) {
                 command.onOutcome(PublishOutcome(outcome))
             }
@@ -118,6 +127,8 @@ final class PublisherRole: ConnectionRole {
             let error = AMQPError(.channelClosed(code: code), "The broker refuses a message: \(code) \(text)")
             if channel == Self.confirmChannel { failUnsettled(error) }
             try open(channel, on: connection)
+            // Something is missing (404), and perhaps it is one of ours: deleted since the connection was made.
+            if code == 404 { try declare(on: connection) }
         case .content, .oversized, .consumerCancelled:
             break
         }

@@ -7,10 +7,13 @@ internal import NIOCore
 ///
 /// The calls that wait for an answer (`open…`, `declare…`, `consume`, `cancel`) wait at most the configured reply time.
 /// Frames of other channels that come in meanwhile are kept by the library and handed out by ``receive()`` later.
-final class RawConnection {
+final class RawConnection: FrameSource {
     private let connection: amqp_connection_state_t
     private let encoder = WireEncoder()
     private let breaker: SocketBreaker
+    private var openedChannels: Set<UInt16> = [0]
+    /// The largest frame, as agreed with the broker.
+    private let maxFrameBytes: Int
     let descriptor: Int32
     /// The node it leads to.
     let host: BrokerHost
@@ -32,6 +35,7 @@ final class RawConnection {
         self.connection = connection
         self.breaker = breaker
         self.host = host
+        maxFrameBytes = Int(amqp_get_frame_max(connection))
         descriptor = amqp_get_sockfd(connection)
         breaker.attach(descriptor)
     }
@@ -91,6 +95,11 @@ final class RawConnection {
             connection, address.virtualHost, 0, AMQP_DEFAULT_FRAME_SIZE, Int32(configuration.heartbeatSeconds),
             &properties, address.user, address.password)
         if let error = loginError(reply, address.description(at: host), usesTLS: address.usesTLS) { throw error }
+        guard amqp_get_frame_max(connection) >= AMQP_FRAME_MIN_SIZE else {
+            throw AMQPError(
+                .protocolViolation,
+                "The broker at \(address.description(at: host)) wants frames below AMQP's least size.")
+        }
     }
 
     private static func loginError(_ reply: amqp_rpc_reply_t, _ place: String, usesTLS: Bool) -> AMQPError? {
@@ -117,6 +126,7 @@ final class RawConnection {
     func openChannel(_ channel: UInt16) throws(AMQPError) {
         amqp_channel_open(connection, channel)
         try checkReply(on: channel, doing: "open a channel")
+        openedChannels.insert(channel)
     }
 
     func selectConfirms(_ channel: UInt16) throws(AMQPError) {
@@ -221,9 +231,9 @@ final class RawConnection {
         if leavesCork(message.body.readableBytes) { flush() }
     }
 
-    func acknowledge(_ tag: UInt64, on channel: UInt16) throws(AMQPError) {
+    func acknowledge(_ tag: UInt64, isMultiple: Bool, on channel: UInt16) throws(AMQPError) {
         breaker.writeBegins()
-        let status = amqp_basic_ack(connection, channel, tag, 0)
+        let status = amqp_basic_ack(connection, channel, tag, isMultiple ? 1 : 0)
         breaker.writeEnds()
         try check(status, doing: "acknowledge")
     }
@@ -256,7 +266,7 @@ final class RawConnection {
     /// not the last: then the kernel holds the end of the message back for up to 200 ms. The same holds for a message
     /// without a body, which ends with its header frame.
     private func leavesCork(_ bodyBytes: Int) -> Bool {
-        bodyBytes.isMultiple(of: Int(AMQP_DEFAULT_FRAME_SIZE) - 8)
+        bodyBytes.isMultiple(of: maxFrameBytes - 8)
     }
 
     /// Setting `TCP_NODELAY` pushes out what is held back (tcp(7)), although it is set already.
@@ -266,6 +276,8 @@ final class RawConnection {
     }
 
     // MARK: Receiving
+
+    func hasOpened(_ channel: UInt16) -> Bool { openedChannels.contains(channel) }
 
     /// Whether frames wait inside the library, where `poll` cannot see them.
     var hasBufferedInput: Bool {

@@ -1,0 +1,162 @@
+import AMQP
+import NIOCore
+import Synchronization
+import TestKit
+import Testing
+
+/// A client of a broker that speaks AMQP and does not keep to its rules.
+@Suite(.serialized, .timeLimit(.minutes(1))) struct MisbehavingBrokerTests {
+    private func client(_ broker: FakeBroker, _ log: RecordedLog = RecordedLog()) throws -> AMQPClient {
+        try AMQPClient(
+            TestBroker.impatient("fake", at: try TestBroker.address(port: broker.port)), logger: log.logger)
+    }
+
+    @Test func aBrokerThatBehavesTakesMessagesOfManySizes() async throws {
+        let broker = try await FakeBroker.start()
+        let client = try client(broker)
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            for size in [0, 1, 131_064, 300_000] {
+                let message = Message(body: ByteBuffer(repeating: 1, count: size))
+                #expect(try await publishConfirmed(message, to: "q", over: client).isAccepted)
+            }
+        }
+        await broker.close()
+        #expect(broker.connectionCount == 2)
+    }
+
+    @Test func aBrokerThatSaysNothingIsGivenUpAfterTheReplyTime() async throws {
+        let broker = try await FakeBroker.start(.init(answer: { $0.method == .channelOpen ? [] : nil }))
+        let log = RecordedLog()
+        let client = try client(broker, log)
+        try await withRunning([client]) {
+            try await eventually("given up") { log.lines.contains { $0.contains("open a channel") } }
+            #expect(!client.isConnected)
+        }
+        await broker.close()
+    }
+
+    @Test func aProgramThatIsNoBrokerIsNamed() async throws {
+        let broker = try await FakeBroker.start(
+            .init(answer: { _ in [Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)] }))
+        let log = RecordedLog()
+        let client = try client(broker, log)
+        try await withRunning([client]) {
+            try await eventually("told") { log.lines.filter { $0.contains("No login at amqp://guest@127") }.count >= 2 }
+            #expect(!client.isConnected)
+        }
+        await broker.close()
+    }
+
+    /// The frame size is the broker's to choose. A body that fills its last frame is held back by librabbitmq, whatever
+    /// the size is; what is held back comes after 200 ms.
+    @Test func nothingIsHeldBackWhereFramesAreSmall() async throws {
+        var script = FakeBroker.Script()
+        script.maxFrameBytes = 4_096
+        let broker = try await FakeBroker.start(script)
+        let client = try client(broker)
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            for size in [0, 4_087, 4_088, 4_089, 8_176, 131_064] {
+                let message = Message(body: ByteBuffer(repeating: 1, count: size))
+                var best = Duration.seconds(10)
+                for _ in 0..<5 {
+                    let took = try await time {
+                        let isAccepted = try await publishConfirmed(message, to: "q", over: client).isAccepted
+                        #expect(isAccepted)
+                    }
+                    best = min(best, took)
+                }
+                #expect(best < .milliseconds(150), "\(size) bytes: \(best)")
+            }
+        }
+        await broker.close()
+    }
+
+    @Test func aConfirmOnAnotherChannelConfirmsNothing() async throws {
+        let broker = try await FakeBroker.start(
+            .init(answer: { request in
+                request.method == .ack
+                    ? [AMQPFrame.method(.ack, channel: 1, AMQPFrame.bytes(UInt64(1)) + [0])] : nil
+            }))
+        let client = try client(broker)
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            let outcome = try await publishConfirmed(to: "q", over: client)
+            #expect(outcome.error?.kind == .protocolViolation)
+        }
+        await broker.close()
+    }
+
+    @Test func aChannelThatIsClosedInAnswerToACancelEndsTheCancelOnce() async throws {
+        let close = AMQPFrame.short("gone") + [0, 0, 0, 0]
+        let broker = try await FakeBroker.start(
+            .init(answer: { request in
+                request.method == .cancel
+                    ? [AMQPFrame.method(.channelClose, channel: request.channel, [1, 148] + close)] : nil
+            }))
+        let client = try client(broker)
+        let active = Collected<String>()
+        let consumer = client.addConsumer(
+            Consumer(queue: .fixed("q"), prefetchCount: 1, onDelivery: { _ in }, onActive: { active.add($0) }))
+        try await withRunning([client]) {
+            try await eventually("active") { active.count == 1 }
+            await client.cancelConsumer(consumer)
+            // What is cancelled does not come back.
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(active.count == 1)
+        }
+        await broker.close()
+    }
+
+    @Test func aConsumerMayBeCancelledTwiceAtOnce() async throws {
+        let broker = try await FakeBroker.start()
+        let client = try client(broker)
+        let active = Collected<String>()
+        let consumer = client.addConsumer(
+            Consumer(queue: .fixed("q"), prefetchCount: 1, onDelivery: { _ in }, onActive: { active.add($0) }))
+        try await withRunning([client]) {
+            try await eventually("active") { active.count == 1 }
+            let ended = Collected<Int>()
+            let cancels = (0..<20).map { number in
+                Task {
+                    await client.cancelConsumer(consumer)
+                    ended.add(number)
+                }
+            }
+            try await eventually("every cancel returns") { ended.count == 20 }
+            for cancel in cancels { cancel.cancel() }
+        }
+        await broker.close()
+    }
+
+    /// What librabbitmq cannot write would break the connection for everyone who uses it.
+    @Test(arguments: ["type", "correlation id", "routing key", "header name", "headers"])
+    func whatCannotBeWrittenIsRefusedAtOnceAndTheConnectionStays(_ what: String) async throws {
+        let broker = try await FakeBroker.start()
+        let client = try client(broker)
+        let long = String(repeating: "x", count: 256)
+        var properties = MessageProperties()
+        switch what {
+        case "type": properties.type = long
+        case "correlation id": properties.correlationID = long
+        case "header name": properties.headers[long] = .int(1)
+        case "headers": properties.headers["a"] = .string(String(repeating: "x", count: 131_072))
+        default: break
+        }
+        let (message, key) = (Message(properties: properties), what == "routing key" ? long : "q")
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            let error = #expect(throws: AMQPError.self) {
+                try client.publish(message, exchange: "", routingKey: key, isMandatory: false) { _ in }
+            }
+            #expect(error?.kind == .invalidConfiguration)
+            #expect(throws: AMQPError.self) {
+                try client.publishConfirmed(message, exchange: "", routingKey: key) { _ in }
+            }
+            #expect(try await publishConfirmed(to: "q", over: client).isAccepted)
+        }
+        await broker.close()
+        #expect(broker.connectionCount == 2)
+    }
+}
