@@ -99,6 +99,32 @@ enum HouseRules {
         }
     }
 
+    /// Where a closure lies in a `Mutex` by itself. Swift 6.3.1 wraps it anew each time it is read, and puts the wrapped one
+    /// back; called after enough reads, it overflows the stack. In a structure of its own it stays as it is.
+    static func mutexFaults(of file: SourceFile) -> [String] {
+        let tokens = SwiftTokens(file.text).tokens.filter { $0 != "\n" }
+        let starts = tokens.indices.filter { tokens[$0...].starts(with: ["Mutex", "<"]) }
+        return starts.filter { isClosure(tokens[($0 + 2)...]) }.map { start in
+            "\(file.target)/\(file.path): a closure in a Mutex: \(tokens[start...].prefix(8).joined(separator: " ")) …"
+        }
+    }
+
+    /// Whether the first argument of a generic type is a closure.
+    private static func isClosure(_ tokens: ArraySlice<String>) -> Bool {
+        var depth = 0
+        for (token, next) in zip(tokens, tokens.dropFirst()) {
+            switch token {
+            case "(", "[", "{": depth += 1
+            case ")", "]", "}": depth -= 1
+            default: break
+            }
+            if token == "-", next == ">" { return true }
+            if token == "->" { return true }
+            if depth <= 0, token == ">" || token == "," { return false }
+        }
+        return false
+    }
+
     private static func isTupleAroundTry(_ tokens: ArraySlice<String>) -> Bool {
         var depth = 0
         var (hasComma, hasTry) = (false, false)

@@ -101,4 +101,15 @@ import Testing
     func aTupleThatIsReturnedAroundATryIsFound(_ text: String, _ count: Int) {
         #expect(HouseRules.tupleFaults(of: SourceFile(target: "RPC", path: "A.swift", text: text)).count == count)
     }
+
+    @Test(arguments: [
+        ("let a = Mutex<(@Sendable (Int) -> Void)?>(nil)", 1),
+        ("let a: Mutex<() -> Void>", 1),
+        ("let a = Mutex<Handler?>(nil); let b: () -> Void", 0),
+        ("let a = Mutex<[Int]>([]); func b() -> Int { 1 }", 0),
+        ("// Mutex<() -> Void>", 0),
+    ])
+    func aClosureInAMutexIsFound(_ text: String, _ count: Int) {
+        #expect(HouseRules.mutexFaults(of: SourceFile(target: "RPC", path: "A.swift", text: text)).count == count)
+    }
 }

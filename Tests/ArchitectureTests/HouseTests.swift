@@ -43,4 +43,9 @@ import Testing
         let faults = try SourceFile.all(below: "Sources").flatMap(HouseRules.tupleFaults)
         #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
     }
+
+    @Test func noClosureLiesInAMutexByItself() throws {
+        let faults = try SourceFile.all(below: "Sources").flatMap(HouseRules.mutexFaults)
+        #expect(faults.isEmpty, "\(faults.joined(separator: "\n"))")
+    }
 }

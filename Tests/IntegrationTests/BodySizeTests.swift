@@ -2,8 +2,8 @@ import AMQP
 import NIOCore
 import Testing
 
-/// 131,064 bytes are one full body frame: there, around it and around two, librabbitmq holds back the end of a message
-/// for 200 ms unless it is pushed.
+/// Round trips by size of the body. 131,064 bytes are one full body frame, of which librabbitmq takes the end for the middle
+/// (`MisbehavingBrokerTests.nothingIsHeldBackWhereFramesAreSmall` tells more).
 @Suite(.serialized, .timeLimit(.minutes(1))) struct BodySizeTests {
     @Test func noBodySizeIsHeldBackByTheKernel() async throws {
         let name = TestBroker.unique("cork")

@@ -62,7 +62,7 @@ import Testing
         try await BrokerControl.run(["add_user", user, "secret"])
         let address = try TestBroker.address()
         let configuration = TestBroker.impatient(
-            "refused", at: try BrokerAddress("amqp://\(user):secret@127.0.0.1:\(address.port)/"))
+            "refused", at: try BrokerAddress("amqp://\(user):secret@127.0.0.1:\(address.hosts[0].port)/"))
         let log = RecordedLog()
         let client = try AMQPClient(configuration, logger: log.logger)
         let (active, queue) = (Collected<String>(), TestBroker.unique("theirs"))

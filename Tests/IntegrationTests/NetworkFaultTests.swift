@@ -23,7 +23,7 @@ import Testing
 
     /// A client whose both connections lead through a proxy. Its consumer takes from the queue that it publishes to.
     private func setup(_ name: String) async throws -> Setup {
-        let proxy = try await FaultProxy.start(toPort: try TestBroker.address().port)
+        let proxy = try await FaultProxy.start(toPort: try TestBroker.address().hosts[0].port)
         let log = RecordedLog()
         let client = try AMQPClient(
             TestBroker.impatient(name, throughPort: proxy.port), logger: log.logger)

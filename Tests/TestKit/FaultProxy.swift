@@ -56,10 +56,16 @@ public final class FaultProxy: Sendable {
                     .connect(host: "127.0.0.1", port: serverPort)
                     .flatMapThrowing { server in
                         links.add(client, server)
-                        try client.pipeline.syncOperations.addHandler(
-                            ProxyRelay(.toServer, from: client, to: server, links))
-                        try server.pipeline.syncOperations.addHandler(
-                            ProxyRelay(.toClient, from: server, to: client, links))
+                        do {
+                            try client.pipeline.syncOperations.addHandler(
+                                ProxyRelay(.toServer, from: client, to: server, links))
+                            try server.pipeline.syncOperations.addHandler(
+                                ProxyRelay(.toClient, from: server, to: client, links))
+                        } catch {
+                            // One of them has been closed meanwhile.
+                            server.close(promise: nil)
+                            throw error
+                        }
                     }
             }
             .bind(host: "127.0.0.1", port: 0).get()

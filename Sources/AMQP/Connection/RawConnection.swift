@@ -263,10 +263,10 @@ final class RawConnection: FrameSource {
     }
 
     /// librabbitmq 0.11 sends every body frame but the last with `MSG_MORE`, and takes a full frame for one that is
-    /// not the last: then the kernel holds the end of the message back for up to 200 ms. The same holds for a message
-    /// without a body, which ends with its header frame.
+    /// not the last: then the kernel holds the end of the message back for up to 200 ms, or until what went before it
+    /// has been acknowledged.
     private func leavesCork(_ bodyBytes: Int) -> Bool {
-        bodyBytes.isMultiple(of: maxFrameBytes - 8)
+        bodyBytes > 0 && bodyBytes.isMultiple(of: maxFrameBytes - 8)
     }
 
     /// Setting `TCP_NODELAY` pushes out what is held back (tcp(7)), although it is set already.

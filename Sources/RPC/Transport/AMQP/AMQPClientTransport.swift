@@ -27,7 +27,13 @@ private final class AMQPClientTransport: ClientTransport {
     private let services: [String]
     private let logger: Logger
     private let replyQueue = Mutex<String?>(nil)
-    private let onEvent = Mutex<(@Sendable (ClientTransportEvent) -> Void)?>(nil)
+    private let listener = Mutex<Listener?>(nil)
+
+    /// A closure that itself lies in a `Mutex` is wrapped anew each time it is read, and calls itself through all the
+    /// wrappers: after some ten thousand requests that overflows the stack. Inside a structure it stays as it is.
+    private struct Listener {
+        let onEvent: @Sendable (ClientTransportEvent) -> Void
+    }
 
     init(amqp: AMQPClient, name: String, services: [String], logger: Logger) {
         self.amqp = amqp
@@ -37,7 +43,7 @@ private final class AMQPClientTransport: ClientTransport {
     }
 
     func start(_ onEvent: @escaping @Sendable (ClientTransportEvent) -> Void) {
-        self.onEvent.withLock { $0 = onEvent }
+        listener.withLock { $0 = Listener(onEvent: onEvent) }
         let queue = QueueName.generated(prefix: "millrace.reply.\(name)")
         var declarations: [Declaration] = [
             .queue(Queue(name: queue, lifetime: .exclusive, arguments: ["x-max-length": .int(Self.maxReplies)]))
@@ -62,7 +68,7 @@ private final class AMQPClientTransport: ClientTransport {
     }
 
     func send(_ request: OutgoingRequest) {
-        guard let onEvent = onEvent.withLock({ $0 }) else { return }
+        guard let onEvent = listener.withLock({ $0 })?.onEvent else { return }
         let correlation = request.correlation
         guard let replyTo = replyQueue.withLock({ $0 }) else {
             return onEvent(.undelivered(correlation: correlation, .notSent))
