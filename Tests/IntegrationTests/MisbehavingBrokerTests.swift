@@ -28,9 +28,15 @@ import Testing
     @Test func aBrokerThatSaysNothingIsGivenUpAfterTheReplyTime() async throws {
         let broker = try await FakeBroker.start(.init(answer: { $0.method == .channelOpen ? [] : nil }))
         let log = RecordedLog()
-        let client = try client(broker, log)
+        var configuration = TestBroker.impatient("silent", at: try TestBroker.address(port: broker.port))
+        // So that it is the reply time that ends it.
+        configuration.heartbeatSeconds = 10
+        configuration.replySeconds = 1
+        let client = try AMQPClient(configuration, logger: log.logger)
         try await withRunning([client]) {
-            try await eventually("given up") { log.lines.contains { $0.contains("open a channel") } }
+            try await eventually("given up", within: .seconds(5)) {
+                log.lines.contains { $0.contains("open a channel") }
+            }
             #expect(!client.isConnected)
         }
         await broker.close()
@@ -42,7 +48,7 @@ import Testing
         let log = RecordedLog()
         let client = try client(broker, log)
         try await withRunning([client]) {
-            try await eventually("told") { log.lines.filter { $0.contains("No login at amqp://guest@127") }.count >= 2 }
+            try await eventually("told") { log.lines.filter { $0.contains("No login at amqp://guest@127") }.count >= 6 }
             #expect(!client.isConnected)
         }
         await broker.close()

@@ -9,6 +9,10 @@ final class OSThread: Sendable {
         case ended
     }
 
+    /// librabbitmq 0.11 reads nested tables by recursion, as deep as whoever sends a message likes: 26,000 levels fit into a
+    /// frame and take 3 MiB. What a thread gets otherwise depends on `ulimit -s` and on the C library.
+    static let stackBytes = 16 * 1_024 * 1_024
+
     private let state = Mutex(State.running([]))
 
     /// Starts the thread.
@@ -24,7 +28,11 @@ final class OSThread: Sendable {
                 self?.end()
             })
         var thread = pthread_t()
-        let status = pthread_create(&thread, nil, runThread, start.toOpaque())
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, Self.stackBytes)
+        let status = pthread_create(&thread, &attributes, runThread, start.toOpaque())
+        pthread_attr_destroy(&attributes)
         // Without a thread there is no connection, and nothing in this process could work.
         precondition(status == 0, "no thread can be started (errno \(status)); raise the limit on processes")
         pthread_detach(thread)
