@@ -28,9 +28,11 @@ extension EndToEndTests {
                 let metadata = try await served(by: stack.all(.metadata))
                 let storage = try await served(by: stack.all(.storage))
                 tellFigure("requests served by each metadata worker: \(metadata), by each storage worker: \(storage)")
-                #expect(metadata.reduce(0, +) == viewers)
-                // A `stat` for each viewer, and each chunk once: nothing was asked for twice.
-                #expect(storage.reduce(0, +) == viewers + chunks.reduce(0, +))
+                // A `find` and a `stat` for each viewer, and each chunk once; and on a machine that is slow for a moment, a few
+                // that were asked for once more (a tenth of the calls, and what the two gateways' budgets begin with).
+                let calls = viewers + chunks.reduce(0, +)
+                #expect((viewers...viewers + 40).contains(metadata.reduce(0, +)))
+                #expect((calls...calls + calls / 10 + 40).contains(storage.reduce(0, +)))
                 // More than there are `stat`s, so each of them has served chunks.
                 #expect(storage.allSatisfy { $0 > viewers }, "\(storage)")
             }
