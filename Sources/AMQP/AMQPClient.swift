@@ -34,10 +34,15 @@ public final class AMQPClient: Service {
     ) throws(AMQPError) {
         self.configuration = configuration
         self.logger = logger
-        consuming = try ConnectionLoop(name: "consume", configuration: configuration, logger: logger) { _ in
+        let order = HostOrder(configuration.address.hosts)
+        consuming = try ConnectionLoop(
+            name: "consume", configuration: configuration, order: order, logger: logger
+        ) { _ in
             ConsumerRole(backoff: configuration.backoff, logger: logger)
         }
-        publishing = try ConnectionLoop(name: "publish", configuration: configuration, logger: logger) { status in
+        publishing = try ConnectionLoop(
+            name: "publish", configuration: configuration, order: order, logger: logger
+        ) { status in
             PublisherRole(
                 declarations: configuration.declarations, status: status, logger: logger, onReturned: onReturned)
         }

@@ -16,6 +16,9 @@ public struct AMQPError: Error, Sendable, CustomStringConvertible {
         /// The broker closed the channel, with AMQP's reply code (404 not found, 403 access refused, 406 precondition
         /// failed, ...).
         case channelClosed(code: UInt16)
+        /// The broker has not taken the message: no node speaks for its queue, since one has just died. Publishing it
+        /// again is safe, and succeeds as soon as the others have agreed.
+        case queueUnavailable
         /// The broker accepts no publishes now: a memory or disk alarm (`connection.blocked`).
         case blocked
         /// The mailbox of the connection is full: work arrives faster than it can be written.

@@ -44,13 +44,16 @@ import Testing
     @Test func clientsSpreadOverTheHosts() async throws {
         let (one, two) = (try await relay(), try await relay())
         let log = RecordedLog()
-        for _ in 0..<12 {
+        for round in 1...24 {
             let client = try AMQPClient(configuration(hosts([one, two])), logger: log.logger)
             try await withRunning([client]) {
                 try await eventually("connected") { client.isConnected }
             }
+            // Both connections of a client lead to one host.
+            #expect(log.values(of: "broker").count == 2 * round)
+            #expect(Set(log.values(of: "broker").suffix(2)).count == 1)
         }
-        // That all 24 connections lead to one of two happens once in eight million runs.
+        // That all 24 clients choose the same of two happens once in eight million runs.
         #expect(Set(log.values(of: "broker")).count == 2)
         try await one.close()
         try await two.close()

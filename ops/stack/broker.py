@@ -35,11 +35,26 @@ TLS_HOSTS = (HOST, "127.0.0.2")
 class Broker:
     """Writes the configuration of one private node, and starts it."""
 
-    def __init__(self, layout: Layout, ports: tuple[int, int, int], virtual_hosts: list[str]):
+    def __init__(
+        self,
+        layout: Layout,
+        ports: tuple[int, int, int],
+        virtual_hosts: list[str],
+        name: str = "rabbitmq",
+        memory_limit: str = MEMORY_LIMIT,
+        erlang_options: str = "",
+    ):
         self.port, self.distribution_port, self.mapper_port = ports
+        self.name = name
+        self.node = NODE if name == "rabbitmq" else f"{name}@localhost"
         self._layout = layout
-        self._folder = layout.broker
+        self._folder = layout.directory / name
+        self._folder.mkdir(exist_ok=True)
+        self._home = self._folder / "home"
         self._virtual_hosts = virtual_hosts
+        self._queue_type: str | None = None
+        self._memory_limit = memory_limit
+        self._erlang_options = erlang_options
         self._tls: tuple[int, Certificates] | None = None
         self._password = self._remembered_password()
 
@@ -54,6 +69,15 @@ class Broker:
     def take_tls(self, port: int, certificates: Certificates) -> None:
         """Makes the node, which has not been started yet, take TLS connections on a port of their own as well."""
         self._tls = (port, certificates)
+
+    def share_secrets_of(self, other: Broker) -> None:
+        """Makes the node, which has not been started yet, know the cookie and the password of another."""
+        self._home = other._home
+        self._password = other._password
+
+    def use_quorum_queues(self) -> None:
+        """Makes every shared queue of the node's virtual hosts a quorum queue, unless its declaration says otherwise."""
+        self._queue_type = "quorum"
 
     @property
     def ports(self) -> list[int]:
@@ -93,7 +117,7 @@ class Broker:
         if not (SCRIPTS / "rabbitmq-server").exists():
             raise Failure(f"{SCRIPTS}/rabbitmq-server is missing", "apt-get install rabbitmq-server")
         self._write_configuration()
-        process = start("rabbitmq", [str(self.server)], {}, self._layout.log("rabbitmq"), self._clean_environment())
+        process = start(self.name, [str(self.server)], {}, self._layout.log(self.name), self._clean_environment())
         process.port = self.port
         process.drain_seconds = DRAIN_SECONDS
         return process
@@ -110,13 +134,13 @@ class Broker:
 
     def _write_configuration(self) -> None:
         folder = self._folder
-        (folder / "home").mkdir(exist_ok=True)
+        self._make_cookie()
         write_privately(folder / "definitions.json", json.dumps(self._definitions(), indent=2) + "\n")
         write_privately(
             folder / "rabbitmq.conf",
             f"listeners.tcp.local = {HOST}:{self.port}\n"
             f"load_definitions = {folder}/definitions.json\n"
-            f"vm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
+            f"vm_memory_high_watermark.absolute = {self._memory_limit}\n"
             f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\n"
             "log.console = true\n"
             "log.console.level = warning\n" + self._tls_configuration(),
@@ -124,6 +148,13 @@ class Broker:
         (folder / "enabled_plugins").write_text("[].\n")
         for script in (self.server, self.control):
             self._write_script(script)
+
+    def _make_cookie(self) -> None:
+        """What nodes and their tools know one another by; Erlang would make it, but not for three nodes at a time."""
+        cookie = self._home / ".erlang.cookie"
+        self._home.mkdir(exist_ok=True)
+        if not cookie.exists():
+            write_privately(cookie, secrets.token_hex(16))
 
     def _tls_configuration(self) -> str:
         if self._tls is None:
@@ -145,8 +176,9 @@ class Broker:
         salt = os.urandom(4)
         hashed = base64.b64encode(salt + hashlib.sha256(salt + self._password.encode()).digest()).decode()
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        kind = {} if self._queue_type is None else {"metadata": {"default_queue_type": self._queue_type}}
         return {
-            "vhosts": [{"name": name} for name in self._virtual_hosts],
+            "vhosts": [{"name": name} | kind for name in self._virtual_hosts],
             "users": [
                 {
                     "name": USER,
@@ -167,8 +199,8 @@ class Broker:
         folder = str(self._folder)
         loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
         return {
-            "HOME": f"{folder}/home",
-            "RABBITMQ_NODENAME": NODE,
+            "HOME": str(self._home),
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_MNESIA_BASE": f"{folder}/data",
             "RABBITMQ_LOG_BASE": f"{folder}/log",
             "RABBITMQ_LOGS": "-",
@@ -178,7 +210,7 @@ class Broker:
             "RABBITMQ_CONF_ENV_FILE": f"{folder}/rabbitmq-env.conf",
             "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
             "RABBITMQ_DIST_PORT": str(self.distribution_port),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {loopback}",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-start_epmd false {loopback} {self._erlang_options}".rstrip(),
             "RABBITMQ_CTL_ERL_ARGS": f"-start_epmd false {loopback}",
             "ERL_EPMD_ADDRESS": HOST,
             "ERL_EPMD_PORT": str(self.mapper_port),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import cluster
 from .layout import ROOT, Layout
 from .progress import Progress
 from .servers import Servers, start_servers
@@ -20,7 +21,7 @@ PREFIX = "test-"
 
 
 @contextmanager
-def servers(progress: Progress) -> Iterator[tuple[State, dict[str, str]]]:
+def servers(progress: Progress, with_cluster: bool = False) -> Iterator[tuple[State, dict[str, str]]]:
     """Private servers with throwaway data, gone when the block ends, however it ends.
 
     Gives the note of what runs, and the environment that integration and end-to-end tests read.
@@ -34,7 +35,11 @@ def servers(progress: Progress) -> Iterator[tuple[State, dict[str, str]]]:
     state.keep()
     try:
         started = start_servers(layout, state, progress, [INTEGRATION, END_TO_END], with_tls=True)
-        yield state, environment(started)
+        found = environment(started)
+        if with_cluster:
+            nodes = cluster.start(layout, state, progress, started.broker.mapper_port)
+            found |= {"RABBIT_CLUSTER": nodes.url, "RABBIT_CLUSTER_PIDS": nodes.process_ids}
+        yield state, found
     finally:
         progress.interrupts.begin_stopping()
         shut_down(state, progress)

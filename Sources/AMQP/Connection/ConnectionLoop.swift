@@ -18,6 +18,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
     private let configuration: AMQPConfiguration
     private let logger: Logger
     private let name: String
+    private let order: HostOrder
     private let makeRole: @Sendable (ConnectionStatus) -> Role
     private let isStopping = StopFlag()
     private let thread = Mutex<OSThread?>(nil)
@@ -25,6 +26,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
     init(
         name: String,
         configuration: AMQPConfiguration,
+        order: HostOrder,
         logger: Logger,
         makeRole: @escaping @Sendable (ConnectionStatus) -> Role
     ) throws(AMQPError) {
@@ -32,6 +34,7 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         var configuration = configuration
         configuration.connectionName += " (\(name))"
         self.configuration = configuration
+        self.order = order
         self.logger = logger
         self.makeRole = makeRole
         mailbox = try Mailbox(maxCount: configuration.maxMailboxCount, maxBytes: configuration.maxMailboxBytes)
@@ -55,10 +58,10 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         let role = makeRole(status)
         var outage = Outage(backoff: configuration.backoff)
         while !isStopping.isSet {
-            var connectedAt: ContinuousClock.Instant?
+            var connected: (host: BrokerHost, since: ContinuousClock.Instant)?
             do {
                 let connection = try connect(role)
-                connectedAt = .now
+                connected = (connection.host, .now)
                 try role.connected(connection)
                 status.set(isUp: true)
                 report(outage, connection.host)
@@ -69,7 +72,8 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
             } catch {
                 status.set(isUp: false)
                 role.disconnected(error)
-                let wait = outage.failed(connectedFor: connectedAt?.duration(to: .now) ?? .zero)
+                if let host = connected?.host { order.failed(host) }
+                let wait = outage.failed(connectedFor: connected?.since.duration(to: .now) ?? .zero)
                 report(error, outage, wait)
                 rest(wait, role, error)
             }
@@ -78,14 +82,18 @@ final class ConnectionLoop<Role: ConnectionRole>: Sendable {
         for command in mailbox.close() { role.refuse(command, closed) }
     }
 
-    /// Tries every host of the address once, in random order, so that clients spread over the nodes of a cluster.
+    /// Tries every host of the address once.
     private func connect(_ role: Role) throws(AMQPError) -> RawConnection {
         var failures: [AMQPError] = []
-        for host in configuration.address.hosts.shuffled() where !isStopping.isSet {
+        var tried: Set<BrokerHost> = []
+        // The order is looked at again after each failure: the other connection may have found one that answers.
+        while !isStopping.isSet, let host = order.hosts.first(where: { !tried.contains($0) }) {
+            tried.insert(host)
             do {
                 return try RawConnection(configuration, to: host, breaker: breaker)
             } catch {
                 failures.append(error)
+                order.failed(host)
                 // A host that does not answer may take seconds; who asks for something meanwhile is told.
                 for command in mailbox.take(upTo: .max) { role.refuse(command, error) }
             }

@@ -35,6 +35,7 @@ final class PublisherRole: ConnectionRole {
     private let logger: Logger
     private let onReturned: @Sendable (ReturnedMessage) -> Void
     private var confirms = ConfirmTracker<PublishCommand>()
+    private var refusals = FreshRefusals()
 
     init(
         declarations: [Declaration],
@@ -51,6 +52,7 @@ final class PublisherRole: ConnectionRole {
     static func writtenBytes(of command: PublishCommand) -> Int { command.weight }
 
     func connected(_ connection: RawConnection) throws(AMQPError) {
+        refusals.connected(now: .now)
         try open(Self.plainChannel, on: connection)
         try declare(on: connection)
         try open(Self.confirmChannel, on: connection)
@@ -71,7 +73,16 @@ final class PublisherRole: ConnectionRole {
 
     private func open(_ channel: UInt16, on connection: RawConnection) throws(AMQPError) {
         try connection.openChannel(channel)
-        if channel == Self.confirmChannel { try connection.selectConfirms(channel) }
+        guard channel == Self.confirmChannel else { return }
+        try connection.selectConfirms(channel)
+        refusals.channelOpened()
+    }
+
+    /// Nothing is unsettled when this is called: what becomes of that is not known any more once the channel is closed.
+    private func replaceConfirmChannel(_ connection: RawConnection) throws(AMQPError) {
+        try connection.closeChannel(Self.confirmChannel)
+        _ = confirms.reset()
+        try open(Self.confirmChannel, on: connection)
     }
 
     func perform(_ command: PublishCommand, on connection: RawConnection) throws(AMQPError) {
@@ -79,6 +90,14 @@ final class PublisherRole: ConnectionRole {
             return command.onOutcome(.failed(AMQPError(.blocked, "The broker takes no messages now: \(reason).")))
         }
         if command.isConfirmed {
+            if refusals.channelIsSuspect, confirms.unsettledCount == 0 {
+                do {
+                    try replaceConfirmChannel(connection)
+                } catch {
+                    command.onOutcome(.failed(error))
+                    throw error
+                }
+            }
             let number = confirms.published(command)
             var message = command.message
             if command.isMandatory {
@@ -113,7 +132,7 @@ final class PublisherRole: ConnectionRole {
                     "The broker confirmed a message on channel \(channel), where it was not asked to.")
             }
             for (command, outcome) in confirms.settled(number, multiple: multiple, accepted: accepted) {
-                command.onOutcome(PublishOutcome(outcome))
+                command.onOutcome(judged(outcome, of: command))
             }
         case .blocked(let reason):
             status.set(blockedReason: reason)
@@ -132,6 +151,21 @@ final class PublisherRole: ConnectionRole {
         case .content, .oversized, .consumerCancelled:
             break
         }
+    }
+
+    private func judged(
+        _ outcome: ConfirmTracker<PublishCommand>.Outcome, of command: PublishCommand
+    ) -> PublishOutcome {
+        let route = FreshRefusals.Route(exchange: command.exchange, routingKey: command.routingKey)
+        switch outcome {
+        case .accepted: refusals.accepted(route)
+        case .unroutable: break
+        case .rejected:
+            guard refusals.refused(route, now: .now) else { break }
+            return .failed(
+                AMQPError(.queueUnavailable, "No node speaks for the queue of \(command.routingKey) now; try again."))
+        }
+        return PublishOutcome(outcome)
     }
 
     func settle(_ connection: RawConnection, now: ContinuousClock.Instant) {}

@@ -129,6 +129,10 @@ final class RawConnection: FrameSource {
         openedChannels.insert(channel)
     }
 
+    func closeChannel(_ channel: UInt16) throws(AMQPError) {
+        try check(amqp_channel_close(connection, channel, AMQP_REPLY_SUCCESS), on: channel, doing: "close a channel")
+    }
+
     func selectConfirms(_ channel: UInt16) throws(AMQPError) {
         amqp_confirm_select(connection, channel)
         try checkReply(on: channel, doing: "ask for publisher confirms")
@@ -195,7 +199,10 @@ final class RawConnection: FrameSource {
     }
 
     private func checkReply(on channel: UInt16, doing task: String) throws(AMQPError) {
-        let reply = amqp_get_rpc_reply(connection)
+        try check(amqp_get_rpc_reply(connection), on: channel, doing: task)
+    }
+
+    private func check(_ reply: amqp_rpc_reply_t, on channel: UInt16, doing task: String) throws(AMQPError) {
         switch reply.reply_type {
         case AMQP_RESPONSE_NORMAL:
             amqp_maybe_release_buffers_on_channel(connection, channel)

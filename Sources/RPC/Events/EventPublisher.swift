@@ -85,7 +85,8 @@ extension ServiceError {
         let code: Code =
             switch error.kind {
             case .blocked, .mailboxFull: .overloaded
-            case .unreachable, .untrusted, .refused, .connectionLost, .closed, .protocolViolation: .unavailable
+            case .queueUnavailable, .unreachable, .untrusted, .refused, .connectionLost, .closed, .protocolViolation:
+                .unavailable
             case .channelClosed, .invalidConfiguration: .internal
             }
         self.init(code, "\(name) was not published: \(error.message)")

@@ -132,6 +132,7 @@ extension Undelivered {
         switch error.kind {
         case .blocked, .mailboxFull: self = .blocked
         case .channelClosed(404): self = .noQueue
+        case .queueUnavailable: self = .notSent
         case .channelClosed, .invalidConfiguration: self = .refused(error.message)
         case .unreachable, .untrusted, .refused, .connectionLost, .closed, .protocolViolation: self = .connectionLost
         }
