@@ -83,7 +83,7 @@ struct LongFaultTests {
     }
 
     @Test func aHundredThousandCallsOverConnectionsThatBreakLeaveNothingBehind() async throws {
-        let port = try TestBroker.address().port
+        let port = try TestBroker.address().hosts[0].port
         let proxies = [try await FaultProxy.start(toPort: port), try await FaultProxy.start(toPort: port)]
         let worker = try AMQPClient(
             TestBroker.impatient("worker", throughPort: proxies[0].port), logger: RecordedLog().logger)

@@ -29,8 +29,11 @@ final class PrivateBroker: Sendable {
         for name in ["rabbitmq-server", "rabbitmq.conf", "definitions.json", "enabled_plugins"] {
             var text = try String(contentsOf: original.appendingPathComponent(name), encoding: .utf8)
             text = text.replacingOccurrences(of: original.path, with: folder.path)
-            text = text.replacingOccurrences(of: ":\(first.port)\n", with: ":\(port)\n")
-            let lines = try text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            text = text.replacingOccurrences(of: ":\(first.hosts[0].port)\n", with: ":\(port)\n")
+            // The first node has the TLS ports, and its certificates are not copied.
+            let plain = text.split(separator: "\n", omittingEmptySubsequences: false)
+                .filter { !$0.hasPrefix("listeners.ssl") && !$0.hasPrefix("ssl_options") }
+            let lines = try plain.map { line in
                 if line.hasPrefix("export RABBITMQ_NODENAME=") { return "export RABBITMQ_NODENAME=second@localhost" }
                 guard line.hasPrefix("export RABBITMQ_DIST_PORT=") else { return String(line) }
                 return "export RABBITMQ_DIST_PORT=\(try Self.freePort())"
