@@ -69,12 +69,14 @@ struct HealthServerTests {
         throw NotUp()
     }
 
-    /// A port that was free a moment ago: the server cannot tell which one the system gave it.
+    /// A port that was free a moment ago: the server cannot tell which one the system gave it. It is closed when this
+    /// returns; were it still open, it could take the first request and never answer.
     private static func freePort() async throws -> Int {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: "127.0.0.1", port: 0).get()
-        defer { channel.close(promise: nil) }
-        guard let port = channel.localAddress?.port else { throw NotUp() }
+        let port = channel.localAddress?.port
+        try await channel.close()
+        guard let port else { throw NotUp() }
         return port
     }
 }
