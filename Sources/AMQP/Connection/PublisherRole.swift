@@ -1,4 +1,5 @@
 internal import Logging
+internal import Metrics
 internal import NIOCore
 
 /// How a publish ended.
@@ -35,6 +36,7 @@ final class PublisherRole: ConnectionRole {
     private let logger: Logger
     private let onReturned: @Sendable (ReturnedMessage) -> Void
     private var confirms = ConfirmTracker<PublishCommand>()
+    private var blockedSince: ContinuousClock.Instant?
     private var refusals = FreshRefusals()
 
     init(
@@ -136,9 +138,11 @@ final class PublisherRole: ConnectionRole {
             }
         case .blocked(let reason):
             status.set(blockedReason: reason)
+            blockedSince = blockedSince ?? .now
             logger.warning("The broker takes no messages now", metadata: ["reason": "\(reason)"])
         case .unblocked:
             status.set(blockedReason: nil)
+            measureBlockedTime()
             logger.info("The broker takes messages again")
         case .channelClosed(let code, let text):
             logger.warning(
@@ -171,7 +175,15 @@ final class PublisherRole: ConnectionRole {
     func settle(_ connection: RawConnection, now: ContinuousClock.Instant) {}
 
     func disconnected(_ error: AMQPError) {
+        measureBlockedTime()
         failUnsettled(error)
+    }
+
+    private func measureBlockedTime() {
+        guard let since = blockedSince.take() else { return }
+        let (seconds, attoseconds) = since.duration(to: .now).components
+        Metrics.Timer(label: "amqp_blocked_seconds")
+            .recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 
     func refuse(_ command: PublishCommand, _ error: AMQPError) {
