@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func clientsSpreadOverTheHosts() async throws {
-        let (one, two) = (try await relay(), try await relay())
+        let (one, two) = (try await proxy(), try await proxy())
         let log = RecordedLog()
         for round in 1...24 {
             let client = try AMQPClient(configuration(hosts([one, two])), logger: log.logger)
@@ -55,13 +55,13 @@ import Testing
         }
         // That all 24 clients choose the same of two happens once in eight million runs.
         #expect(Set(log.values(of: "broker")).count == 2)
-        try await one.close()
-        try await two.close()
+        await one.close()
+        await two.close()
     }
 
     @Test func whenAHostDiesAnotherOneIsTaken() async throws {
         let name = TestBroker.unique("hosts")
-        let (one, two) = (try await relay(), try await relay())
+        let (one, two) = (try await proxy(), try await proxy())
         let log = RecordedLog()
         let atOne = try place(one)
         let atTwo = try place(two)
@@ -75,12 +75,12 @@ import Testing
         try await withRunning([client]) {
             try await eventually("connected") { client.isConnected && active.count > 0 }
             // Whichever it is connected to: one of them dies, and later that one is there again and the other dies.
-            try await one.close()
+            await one.close()
             try await eventually("on the other") {
                 client.isConnected && Set(log.values(of: "broker").suffix(2)) == [atTwo]
             }
-            let three = try await StallingRelay(toPort: target(), listeningAt: one.port)
-            try await two.close()
+            let three = try await FaultProxy.start(toPort: target(), listeningAt: one.port)
+            await two.close()
             try await eventually("back") {
                 client.isConnected && Set(log.values(of: "broker").suffix(2)) == [atOne]
             }
@@ -88,17 +88,17 @@ import Testing
                 Message(body: ByteBuffer(string: "well")), exchange: "", routingKey: name, isMandatory: false
             ) { _ in }
             try await eventually("received") { received.all == [ByteBuffer(string: "well")] }
-            try await three.close()
+            await three.close()
         }
     }
 
     private func target() throws -> Int { try TestBroker.address().hosts[0].port }
 
-    private func relay() async throws -> StallingRelay { try await StallingRelay(toPort: target()) }
+    private func proxy() async throws -> FaultProxy { try await FaultProxy.start(toPort: target()) }
 
-    private func hosts(_ relays: [StallingRelay]) -> [String] { relays.map { "127.0.0.1:\($0.port)" } }
+    private func hosts(_ proxies: [FaultProxy]) -> [String] { proxies.map { "127.0.0.1:\($0.port)" } }
 
-    private func place(_ relay: StallingRelay) throws -> String {
-        "amqp://\(try TestBroker.address().user)@127.0.0.1:\(relay.port)/"
+    private func place(_ proxy: FaultProxy) throws -> String {
+        "amqp://\(try TestBroker.address().user)@127.0.0.1:\(proxy.port)/"
     }
 }

@@ -242,27 +242,28 @@ private enum SecureBroker {
     }
 
     @Test func aBrokerThatFallsSilentIsNoticed() async throws {
-        let relay = try await StallingRelay(toPort: SecureBroker.address().hosts[0].port)
+        let proxy = try await FaultProxy.start(toPort: SecureBroker.address().hosts[0].port)
         let log = RecordedLog()
-        var configuration = SecureBroker.configuration(try SecureBroker.address(port: relay.port))
+        var configuration = SecureBroker.configuration(try SecureBroker.address(port: proxy.port))
         configuration.heartbeatSeconds = 2
         let client = try AMQPClient(configuration, logger: log.logger)
         try await withRunning([client]) {
             try await eventually("connected") { client.isConnected }
-            try await relay.stall()
+            proxy.behave(.blackHole)
             try await eventually("both breaks are told", within: .seconds(20)) {
                 log.lines.count { $0.hasPrefix("warning: No connection to the broker") } == 2
             }
-            try await eventually("connected again") { client.isConnected }
+            proxy.behave(.pass)
+            try await eventually("connected again", within: .seconds(20)) { client.isConnected }
         }
-        try await relay.close()
+        await proxy.close()
     }
 
     @Test func aWriteThatIsStuckIsBroken() async throws {
         let name = TestBroker.unique("tls-stuck")
-        let relay = try await StallingRelay(toPort: SecureBroker.address().hosts[0].port)
+        let proxy = try await FaultProxy.start(toPort: SecureBroker.address().hosts[0].port)
         let log = RecordedLog()
-        var configuration = SecureBroker.configuration(try SecureBroker.address(port: relay.port))
+        var configuration = SecureBroker.configuration(try SecureBroker.address(port: proxy.port))
         configuration.declarations = [queue(name)]
         // Heartbeats would notice it as well, only later.
         configuration.heartbeatSeconds = 120
@@ -271,8 +272,8 @@ private enum SecureBroker {
         let failed = Collected<PublishOutcome>()
         try await withRunning([client]) {
             try await eventually("connected") { client.isConnected }
-            try await relay.stall()
-            // More than the buffers of two sockets and the relay hold.
+            proxy.behave(.blackHole)
+            // More than the buffers of two sockets and the proxy hold.
             let body = ByteBuffer(repeating: 7, count: 8 * 1_024 * 1_024)
             for _ in 0..<4 {
                 try client.publish(Message(body: body), exchange: "", routingKey: name, isMandatory: false) { outcome in
@@ -282,9 +283,10 @@ private enum SecureBroker {
             try await eventually("the break is told", within: .seconds(20)) {
                 log.lines.contains { $0.contains("was stuck") } && failed.count > 0
             }
+            proxy.behave(.pass)
             try await eventually("connected again", within: .seconds(20)) { client.isConnected }
             try await SecureBroker.publish(ByteBuffer(string: "well"), to: name, over: client)
         }
-        try await relay.close()
+        await proxy.close()
     }
 }

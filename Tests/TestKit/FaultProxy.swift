@@ -41,8 +41,8 @@ public final class FaultProxy: Sendable {
         port = listener.localAddress?.port ?? 0
     }
 
-    /// Starts a proxy in front of a server on this machine.
-    public static func start(toPort serverPort: Int) async throws -> FaultProxy {
+    /// Starts a proxy in front of a server on this machine, at a port that is free unless one is named.
+    public static func start(toPort serverPort: Int, listeningAt port: Int = 0) async throws -> FaultProxy {
         let links = ProxyLinks()
         // One event loop for everything: the two sides of a connection then call each other without waiting.
         let loop = MultiThreadedEventLoopGroup.singleton.any()
@@ -68,7 +68,7 @@ public final class FaultProxy: Sendable {
                         }
                     }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+            .bind(host: "127.0.0.1", port: port).get()
         return FaultProxy(listener: listener, links: links)
     }
 
