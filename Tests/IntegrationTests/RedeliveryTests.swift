@@ -54,32 +54,33 @@ import Testing
         let answer = try await withRunning([caller, client]) {
             try await eventually("connected") { caller.isConnected }
             // The queue has to be there before the call.
-            let first = Task { try await beginAndDie(begun) }
+            async let first: Void = beginAndDie(begun)
             try await eventually("a queue") { try await caller.inspectQueue(queue.name)?.consumers == 1 }
-            let call = Task {
-                let payload = RPCPayload(contentType: "t", body: ByteBuffer(string: "work"))
-                return await Self.result { () async throws(ServiceError) in
-                    try await client.call(method, payload, deadline: .after(.seconds(30)))
-                }
-            }
-            try await first.value
+            let answers = Collected<Result<RPCPayload, ServiceError>>()
+            async let called: Void = answers.add(
+                Self.result { () async throws(ServiceError) in
+                    let payload = RPCPayload(contentType: "t", body: ByteBuffer(string: "work"))
+                    return try await client.call(method, payload, deadline: .after(.seconds(30)))
+                })
+            try await first
             for _ in 1..<deaths { try await beginAndDie(begun) }
-            return try await answered(call, begun)
+            let amqp = try TestBroker.client("immortal")
+            try await withRunning([amqp, lastWorker(over: amqp, begun)]) {
+                try await eventually("an answer", within: .seconds(40)) { answers.count == 1 }
+            }
+            await called
+            return try #require(answers.all.first)
         }
         return (answer, begun.all)
     }
 
-    private func answered(
-        _ call: Task<Result<RPCPayload, ServiceError>, Never>, _ begun: Collected<RPCContext>
-    ) async throws -> Result<RPCPayload, ServiceError> {
-        let amqp = try TestBroker.client("immortal")
+    private func lastWorker(over amqp: AMQPClient, _ begun: Collected<RPCContext>) -> RPCServer {
         var router = RPCRouter()
         router.on(method) { (payload, context) throws(ServiceError) in
             begun.add(context)
             return payload
         }
-        let server = RPCServer(over: amqp, service: service, router: router, queues: [queue], logger: quiet)
-        return try await withRunning([amqp, server]) { await call.value }
+        return RPCServer(over: amqp, service: service, router: router, queues: [queue], logger: quiet)
     }
 
     private static func result(
