@@ -8,10 +8,11 @@ import Testing
     @Test(arguments: [
         (ENOENT, ServiceError.Code.notFound), (ENOTDIR, .notFound), (ENAMETOOLONG, .notFound), (EMFILE, .overloaded),
         (ENFILE, .overloaded), (ESTALE, .unavailable), (EACCES, .internal), (EIO, .internal), (ELOOP, .invalidArgument),
+        (ENOSPC, .unavailable), (EDQUOT, .unavailable), (EFBIG, .tooLarge),
     ])
     func errorNumbersBecomeCodes(number: Int32, code: ServiceError.Code) throws {
         let failure = SystemCallFailure(call: "open", number: number)
-        let error = failure.serviceError(for: try StorageKey("film.mp4"))
+        let error = failure.serviceError(for: "\"film.mp4\"", verb: "read")
         #expect(error.code == code)
         #expect(error.cause?.contains("errno \(number)") == true)
     }

@@ -10,4 +10,10 @@ struct ProviderName: Sendable, Hashable, CustomStringConvertible {
 
     /// Files in a directory.
     static let filesystem = ProviderName("filesystem")
+    /// Documents in the storage service's own MongoDB.
+    static let gridfs = ProviderName("gridfs")
+    /// S3, and services that speak as it does.
+    static let s3 = ProviderName("s3")
+    /// Azure Blob Storage.
+    static let azure = ProviderName("azure")
 }

@@ -53,7 +53,7 @@ final class BlockingThreads: Sendable {
     ) async throws(ServiceError) -> Value {
         guard pending.add(1, ordering: .relaxed).newValue <= maxPending else {
             pending.subtract(1, ordering: .relaxed)
-            throw ServiceError(.overloaded, "Too many reads wait for the disk; try later.")
+            throw ServiceError(.overloaded, "Too many requests wait for the disk; try later.")
         }
         let mark = CancellationMark(deadline: deadline)
         // Not `runIfActive`: it remembers the number of each call that was cancelled while it ran for ever.

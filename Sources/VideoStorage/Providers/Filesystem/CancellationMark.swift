@@ -23,7 +23,7 @@ final class CancellationMark: Sendable {
             throw ServiceError(.deadlineExceeded, "The request was cancelled before it was answered.")
         }
         guard !deadline.hasPassed() else {
-            throw ServiceError(.deadlineExceeded, "The storage was not read in time.")
+            throw ServiceError(.deadlineExceeded, "The storage did not answer in time.")
         }
     }
 }

@@ -14,7 +14,7 @@ import NIOCore
 
 /// A file that is open for reading; closed when the value goes away. All calls block.
 struct OpenFile: ~Copyable {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     /// Opens whatever is at a path, without waiting for it and without reading from it.
     ///
@@ -28,22 +28,6 @@ struct OpenFile: ~Copyable {
 
     deinit {
         close(descriptor)
-    }
-
-    /// Whether the file lies below a directory, wherever the path led by which it was opened.
-    ///
-    /// The kernel is asked for the path of the open file itself, so that nothing can be exchanged between the check
-    /// and the reading.
-    ///
-    /// - Parameter prefix: The real path of the directory with a `/` at its end.
-    /// - Returns: `false` also for a file whose path the kernel cannot give from here.
-    /// - Throws: When the kernel cannot be asked, which is so where `/proc` is not mounted.
-    func lies(below prefix: [CChar]) throws(SystemCallFailure) -> Bool {
-        // `readlink` fills what it is given and says nothing of the rest: only the prefix matters here.
-        var beginning = [CChar](repeating: 0, count: prefix.count)
-        let link = "/proc/self/fd/\(descriptor)"
-        let count = try retryingWhenInterrupted("readlink") { readlink(link, &beginning, beginning.count) }
-        return count == prefix.count && beginning == prefix
     }
 
     /// The file's facts as they are now, or `nil` when it is no regular file and thus no blob.
@@ -81,7 +65,7 @@ extension BlobFacts {
     ///
     /// A rename over the file changes the inode, a write changes the time. It does not see a write that keeps the size
     /// and then sets the old time again, nor two writes of equal size within one tick of the file system's clock.
-    fileprivate init(status: stat) {
+    init(status: stat) {
         let seconds = Int64(status.st_mtim.tv_sec)
         let nanoseconds = Int64(status.st_mtim.tv_nsec)
         let time = UInt64(bitPattern: seconds &* 1_000_000_000 &+ nanoseconds)
