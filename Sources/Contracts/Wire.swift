@@ -31,17 +31,43 @@ public enum StorageWire {
     public static let service = "storage"
     /// Where reads go.
     public static let readQueue = "millrace.storage.read"
+    /// Where uploads and changes go, so that reads never wait behind them.
+    public static let writeQueue = "millrace.storage.write"
+    /// How many requests may wait in ``writeQueue``. A block is a thousand times as large as a question, and these are
+    /// what a broker may have to hold: 4 GiB if each is the largest block that there can be.
+    public static let maxWaitingWrites = 512
 
     /// ``Domain/StorageService/stat(_:deadline:)``
     public static let stat = RPCMethod("storage.stat.v1", queue: readQueue, isIdempotent: true)
     /// ``Domain/StorageService/read(_:deadline:)``
     public static let read = RPCMethod("storage.read.v1", queue: readQueue, isIdempotent: true)
 
-    /// What a worker takes requests from.
+    /// ``Domain/UploadService/begin(_:deadline:)``
+    public static let begin = RPCMethod("storage.begin.v1", queue: writeQueue, isIdempotent: true)
+    /// ``Domain/UploadService/stage(_:deadline:)``
+    public static let stage = RPCMethod("storage.stage.v1", queue: writeQueue, isIdempotent: true)
+    /// ``Domain/UploadService/commit(_:deadline:)``
+    public static let commit = RPCMethod("storage.commit.v1", queue: writeQueue, isIdempotent: true)
+    /// ``Domain/UploadService/abort(_:deadline:)``
+    public static let abort = RPCMethod("storage.abort.v1", queue: writeQueue, isIdempotent: true)
+
+    /// What a worker takes reads from.
     ///
     /// - Parameter maxConcurrentRequests: How many of each queue at once.
     /// - Returns: The queues.
     public static func queues(maxConcurrentRequests: Int) -> [ServedQueue] {
         [ServedQueue(name: readQueue, maxConcurrentRequests: maxConcurrentRequests)]
+    }
+
+    /// What a worker takes uploads and changes from.
+    ///
+    /// - Parameter maxConcurrentRequests: How many at once. Each may hold a block of
+    ///   ``Domain/UploadLimits/blockBytesRange`` in memory.
+    /// - Returns: The queues.
+    public static func writeQueues(maxConcurrentRequests: Int) -> [ServedQueue] {
+        [
+            ServedQueue(
+                name: writeQueue, maxConcurrentRequests: maxConcurrentRequests, maxWaitingRequests: maxWaitingWrites)
+        ]
     }
 }

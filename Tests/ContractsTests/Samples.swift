@@ -29,6 +29,14 @@ enum Samples {
         RPCPayload(contentType: RPCPayload.json, body: ByteBuffer(string: text))
     }
 
+    /// The JSON of a payload with its members in order: as it is written, their order is by chance.
+    static func sorted(_ payload: RPCPayload) throws -> String {
+        let object = try JSONSerialization.jsonObject(with: Data(payload.body.readableBytesView))
+        let sorted = try JSONSerialization.data(
+            withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        return String(decoding: sorted, as: UTF8.self)
+    }
+
     struct NoSample: Error {}
 }
 

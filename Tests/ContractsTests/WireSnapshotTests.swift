@@ -50,13 +50,13 @@ struct WireSnapshotTests {
         var video = try Samples.fullVideo()
         (video.videoPath, video.title) = ("a.mp4", "A")
         #expect(
-            try text(.json(VideoPayload(video))) == #"""
+            try Samples.sorted(.json(VideoPayload(video))) == #"""
                 {"contentType":"video/mp4","createdAtMilliseconds":1700000000123,"description":"",\#
                 "id":"aaaaaaaaaaaaaaaaaaaaaaaa","revision":9223372036854775807,"state":"deleted","title":"A",\#
                 "updatedAtMilliseconds":-1,"videoPath":"a.mp4"}
                 """#)
         #expect(
-            try text(.json(VideoPayload(Video(id: try Samples.id("b"), videoPath: "b.mp4"))))
+            try Samples.sorted(.json(VideoPayload(Video(id: try Samples.id("b"), videoPath: "b.mp4"))))
                 == #"{"id":"bbbbbbbbbbbbbbbbbbbbbbbb","revision":0,"state":"ready","videoPath":"b.mp4"}"#)
     }
 
@@ -71,7 +71,7 @@ struct WireSnapshotTests {
         _ = try await client.list(after: nil, limit: 1, deadline: Samples.deadline)
         _ = try await client.list(after: id, limit: 2, deadline: Samples.deadline)
         #expect(
-            try calls.calls.map { try text($0.request) } == [
+            try calls.calls.map { try Samples.sorted($0.request) } == [
                 #"""
                 {"contentType":"video/mp4","description":"B","id":"aaaaaaaaaaaaaaaaaaaaaaaa","title":"A",\#
                 "videoPath":"a.mp4"}
@@ -86,12 +86,12 @@ struct WireSnapshotTests {
             calls.calls.map(\.method.name) == [
                 "metadata.create.v1", "metadata.find.v1", "metadata.list.v1", "metadata.list.v1",
             ])
-        #expect(try text(calls.calls[3].reply) == #"{"videos":[]}"#)
+        #expect(try Samples.sorted(calls.calls[3].reply) == #"{"videos":[]}"#)
     }
 
     @Test func theMemberThatSaysWhereTheNextPageStartsIsWhatItWas() throws {
         #expect(
-            try text(.json(ListReply(videos: [], next: try Samples.id("c"))))
+            try Samples.sorted(.json(ListReply(videos: [], next: try Samples.id("c"))))
                 == #"{"next":"cccccccccccccccccccccccc","videos":[]}"#)
     }
 
@@ -108,9 +108,9 @@ struct WireSnapshotTests {
         _ = try await client.read(
             ChunkAddress(key: key, version: version, index: 0, chunkBytes: 4_096), deadline: Samples.deadline)
         let (stat, read) = (calls.calls[0], calls.calls[1])
-        #expect(try text(stat.request) == #"{"key":"a.mp4"}"#)
+        #expect(try Samples.sorted(stat.request) == #"{"key":"a.mp4"}"#)
         #expect(
-            try text(stat.reply) == #"""
+            try Samples.sorted(stat.reply) == #"""
                 {"chunkBytes":4096,"contentType":"video/mp4","modifiedAtMilliseconds":1500,"size":9,"version":"v1"}
                 """#)
         #expect(
@@ -141,13 +141,5 @@ struct WireSnapshotTests {
 
     @Test func theStatesOfVideosAreWhatTheyWere() {
         #expect(Video.State.allCases.map(\.rawValue) == ["awaitingUpload", "ready", "deleted"])
-    }
-
-    /// The JSON of a payload with its members in order: as it is written, their order is by chance.
-    private func text(_ payload: RPCPayload) throws -> String {
-        let object = try JSONSerialization.jsonObject(with: Data(payload.body.readableBytesView))
-        let sorted = try JSONSerialization.data(
-            withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-        return String(decoding: sorted, as: UTF8.self)
     }
 }

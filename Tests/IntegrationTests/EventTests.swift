@@ -53,6 +53,22 @@ import Testing
         for name in [queue, EventTopology.deadQueue(of: queue)] { try await BrokerControl.run(["delete_queue", name]) }
     }
 
+    @Test func whatIsToldBeforeTheFirstListenerWaitsWhenTheTellerKnowsTheQueue() async throws {
+        let amqp = try TestBroker.client(
+            "events",
+            declarations: EventSubscription.declarations(of: .durable(queue: queue), patterns: ["\(service).#"]))
+        let received = Collected<Event>()
+        try await withRunning([amqp]) {
+            try await eventually("connected") { amqp.isConnected }
+            try await publish([event(1)], over: amqp)
+            try await withRunning([subscription(over: amqp) { received.add($0) }]) {
+                try await eventually("received") { received.count == 1 }
+            }
+        }
+        #expect(received.all == [event(1)])
+        try await clear()
+    }
+
     @Test func anEventReachesEveryQueueThatWantsItAsItWasTold() async throws {
         let amqp = try client()
         let (all, deleted) = (Collected<Event>(), Collected<Event>())

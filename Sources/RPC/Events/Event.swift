@@ -1,4 +1,4 @@
-internal import NIOCore
+public import Domain
 
 /// A fact that others may want to know, told after it has become true: `metadata.video.deleted`.
 public struct Event: Sendable, Equatable {
@@ -15,6 +15,22 @@ public struct Event: Sendable, Equatable {
         self.name = name
         self.payload = payload
     }
+}
+
+/// Tells events.
+public protocol EventPublishing: Sendable {
+    /// Publishes an event.
+    ///
+    /// Guaranteed when it returns: the broker has taken the event over; in each durable queue that it was routed to it is on
+    /// disk. Not guaranteed: that it was published once when this throws; it may have been.
+    ///
+    /// - Parameters:
+    ///   - event: What has happened.
+    ///   - needsListener: Whether it is an error when there is no queue that wants it.
+    ///   - deadline: How long to wait for the broker's confirm.
+    /// - Throws: `unavailable` (no connection, or no queue where one is needed), `overloaded` (a queue is full, the broker is
+    ///   blocked), `deadlineExceeded`, `internal` (the broker refuses it).
+    func publish(_ event: Event, needsListener: Bool, deadline: Deadline) async throws(ServiceError)
 }
 
 /// How events travel.

@@ -4,9 +4,9 @@ internal import Metrics
 
 /// Tells events to whoever listens.
 ///
-/// Made for an outbox: an event is kept with the fact it tells, published until ``publish(_:needsListener:deadline:)`` has
-/// returned, and only then taken out. So no event is lost, and some come twice.
-public struct EventPublisher: Sendable {
+/// Made for an outbox (``OutboxPublisher``): an event is kept with the fact it tells, published until
+/// ``publish(_:needsListener:deadline:)`` has returned, and only then taken out. So no event is lost, and some come twice.
+public struct EventPublisher: EventPublishing {
     private let amqp: AMQPClient
     private let service: String
 
@@ -23,17 +23,7 @@ public struct EventPublisher: Sendable {
         self.service = service
     }
 
-    /// Publishes an event.
-    ///
-    /// Guaranteed when it returns: the broker has taken the event over; in each durable queue that it was routed to it is on
-    /// disk. Not guaranteed: that it was published once when this throws; it may have been.
-    ///
-    /// - Parameters:
-    ///   - event: What has happened.
-    ///   - needsListener: Whether it is an error when there is no queue that wants it.
-    ///   - deadline: How long to wait for the broker's confirm.
-    /// - Throws: `unavailable` (no connection, or no queue where one is needed), `overloaded` (a queue is full, the broker is
-    ///   blocked), `deadlineExceeded`, `internal` (the broker refuses it).
+    /// See ``EventPublishing``.
     public func publish(_ event: Event, needsListener: Bool, deadline: Deadline) async throws(ServiceError) {
         let (outcomes, outcome) = AsyncStream.makeStream(of: PublishOutcome.self, bufferingPolicy: .bufferingOldest(1))
         let message = Message(

@@ -109,19 +109,32 @@ public final class EventSubscription: Service {
     }
 
     private func consumer(_ onDelivery: @escaping @Sendable (Delivery) -> Void) -> Consumer {
-        let queue = queue
-        let bindings = patterns.map {
-            Declaration.binding(queue: queue.name, exchange: EventTopology.exchange, routingKey: .fixed($0))
-        }
-        return Consumer(
-            declarations: [.exchange(name: EventTopology.exchange, kind: .topic)] + deadLetters + [.queue(queue)]
-                + bindings,
-            queue: queue.name, prefetchCount: Self.maxConcurrentEvents, onDelivery: onDelivery,
+        Consumer(
+            declarations: Self.declarations(of: kind, patterns: patterns), queue: Self.queue(of: kind).name,
+            prefetchCount: Self.maxConcurrentEvents, onDelivery: onDelivery,
             onActive: { _ in self.isActive.store(true, ordering: .relaxed) },
             onInactive: { _ in self.isActive.store(false, ordering: .relaxed) })
     }
 
-    private var queue: Queue {
+    /// What has to exist at the broker for a subscription.
+    ///
+    /// A service that tells events which must not be lost declares the durable queues of those who need them, too: an event
+    /// that was told before the listener's first start waits there, instead of going nowhere.
+    ///
+    /// - Parameters:
+    ///   - kind: How long events are kept for.
+    ///   - patterns: Which events, by name.
+    /// - Returns: Exchanges, queues and bindings, in the order in which they have to be declared.
+    public static func declarations(of kind: Kind, patterns: [String]) -> [Declaration] {
+        let queue = queue(of: kind)
+        let bindings = patterns.map {
+            Declaration.binding(queue: queue.name, exchange: EventTopology.exchange, routingKey: .fixed($0))
+        }
+        return [.exchange(name: EventTopology.exchange, kind: .topic)] + deadLetters(of: kind) + [.queue(queue)]
+            + bindings
+    }
+
+    private static func queue(of kind: Kind) -> Queue {
         switch kind {
         case .durable(let name):
             Queue(
@@ -129,7 +142,7 @@ public final class EventSubscription: Service {
                 arguments: [
                     "x-queue-type": .string("quorum"),
                     // The broker counts repetitions, not attempts.
-                    "x-delivery-limit": .int(Int64(Self.deliveryLimit - 1)),
+                    "x-delivery-limit": .int(Int64(deliveryLimit - 1)),
                     "x-dead-letter-exchange": .string(EventTopology.deadExchange),
                     "x-dead-letter-routing-key": .string(EventTopology.deadQueue(of: name)),
                 ])
@@ -138,13 +151,13 @@ public final class EventSubscription: Service {
         }
     }
 
-    private var deadLetters: [Declaration] {
+    private static func deadLetters(of kind: Kind) -> [Declaration] {
         guard case .durable(let name) = kind else { return [] }
         let dead = QueueName.fixed(EventTopology.deadQueue(of: name))
         return [
             .exchange(name: EventTopology.deadExchange, kind: .direct),
             .queue(
-                Queue(name: dead, lifetime: .durable, arguments: ["x-max-length": .int(Int64(Self.maxDeadEvents))])),
+                Queue(name: dead, lifetime: .durable, arguments: ["x-max-length": .int(Int64(maxDeadEvents))])),
             .binding(queue: dead, exchange: EventTopology.deadExchange, routingKey: .queueName),
         ]
     }

@@ -25,6 +25,11 @@ public struct RPCRouter: Sendable {
         handlers[method.name] = handler
     }
 
+    /// Adds the methods of another router; where both have one, the other's takes the place.
+    public mutating func add(_ other: RPCRouter) {
+        handlers.merge(other.handlers) { _, theirs in theirs }
+    }
+
     /// The names of the methods, sorted.
     public var methodNames: [String] { handlers.keys.sorted() }
 
