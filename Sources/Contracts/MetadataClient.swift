@@ -29,6 +29,32 @@ public struct MetadataClient: MetadataService {
         let reply = try await rpc.call(MetadataWire.create, .json(CreateRequest(video)), deadline: deadline)
         return try reply.decode(VideoPayload.self, orThrow: .internal).video
     }
+
+    /// See ``Domain/MetadataService``.
+    public func update(
+        _ id: VideoID, _ change: VideoChange, revision: Int64?, command: CommandID, deadline: Deadline
+    ) async throws(ServiceError) -> Video {
+        let request = UpdateRequest(id: id, change, revision: revision, command: command)
+        let reply = try await rpc.call(MetadataWire.update, .json(request), deadline: deadline)
+        return try reply.decode(VideoPayload.self, orThrow: .internal).video
+    }
+
+    /// See ``Domain/MetadataService``.
+    public func delete(
+        _ id: VideoID, revision: Int64?, command: CommandID, deadline: Deadline
+    ) async throws(ServiceError) {
+        let request = DeleteRequest(id: id, command: command.description, revision: revision)
+        _ = try await rpc.call(MetadataWire.delete, .json(request), deadline: deadline)
+    }
+
+    /// See ``Domain/MetadataService``.
+    public func contentCommitted(
+        _ content: CommittedContent, deadline: Deadline
+    ) async throws(ServiceError) -> [Video] {
+        let request = ContentCommittedRequest(content)
+        let reply = try await rpc.call(MetadataWire.contentCommitted, .json(request), deadline: deadline)
+        return try reply.decode(ContentCommittedReply.self, orThrow: .internal).videos.map(\.video)
+    }
 }
 
 extension RPCRouter {
@@ -48,6 +74,28 @@ extension RPCRouter {
             let request = try payload.decode(CreateRequest.self, orThrow: .invalidArgument)
             return try .json(VideoPayload(await service.create(request.video, deadline: context.deadline)))
         }
+        router.addCommands(of: service)
         return router
+    }
+
+    private mutating func addCommands(of service: any MetadataService) {
+        on(MetadataWire.update) { (payload, context) throws(ServiceError) in
+            let request = try payload.decode(UpdateRequest.self, orThrow: .invalidArgument)
+            let video = try await service.update(
+                request.id, request.change(), revision: request.revision, command: .read(request.command),
+                deadline: context.deadline)
+            return try .json(VideoPayload(video))
+        }
+        on(MetadataWire.delete) { (payload, context) throws(ServiceError) in
+            let request = try payload.decode(DeleteRequest.self, orThrow: .invalidArgument)
+            try await service.delete(
+                request.id, revision: request.revision, command: .read(request.command), deadline: context.deadline)
+            return try .json(DeleteReply())
+        }
+        on(MetadataWire.contentCommitted) { (payload, context) throws(ServiceError) in
+            let request = try payload.decode(ContentCommittedRequest.self, orThrow: .invalidArgument)
+            let videos = try await service.contentCommitted(request.committed(), deadline: context.deadline)
+            return try .json(ContentCommittedReply(videos: videos.map(VideoPayload.init)))
+        }
     }
 }

@@ -30,6 +30,7 @@ struct CreateRequest: Codable {
     let title: String?
     let description: String?
     let contentType: String?
+    let awaitsUpload: Bool?
 
     init(_ video: NewVideo) {
         id = video.id
@@ -37,10 +38,13 @@ struct CreateRequest: Codable {
         title = video.title
         description = video.description
         contentType = video.contentType
+        awaitsUpload = video.awaitsUpload ? true : nil
     }
 
     var video: NewVideo {
-        NewVideo(id: id, videoPath: videoPath, title: title, description: description, contentType: contentType)
+        NewVideo(
+            id: id, videoPath: videoPath, title: title, description: description, contentType: contentType,
+            awaitsUpload: awaitsUpload ?? false)
     }
 }
 
@@ -52,6 +56,7 @@ struct VideoPayload: Codable {
     let description: String?
     let contentType: String?
     let state: String
+    let content: ContentPayload?
     let createdAtMilliseconds: Int64?
     let updatedAtMilliseconds: Int64?
     let revision: Int64
@@ -63,6 +68,7 @@ struct VideoPayload: Codable {
         description = video.description
         contentType = video.contentType
         state = video.state.rawValue
+        content = video.content.map(ContentPayload.init)
         createdAtMilliseconds = video.createdAt?.milliseconds
         updatedAtMilliseconds = video.updatedAt?.milliseconds
         revision = video.revision
@@ -72,9 +78,32 @@ struct VideoPayload: Codable {
     var video: Video {
         Video(
             id: id, videoPath: videoPath, title: title, description: description, contentType: contentType,
-            state: Video.State(rawValue: state) ?? .awaitingUpload,
+            state: Video.State(rawValue: state) ?? .awaitingUpload, content: content?.content,
             createdAt: createdAtMilliseconds.map { Date(milliseconds: $0) },
             updatedAt: updatedAtMilliseconds.map { Date(milliseconds: $0) }, revision: revision)
+    }
+}
+
+/// What was uploaded last, on the wire.
+struct ContentPayload: Codable {
+    let version: String
+    let size: Int64
+    let contentType: String?
+    let committedAtMilliseconds: Int64
+
+    init(_ content: VideoContent) {
+        version = content.version.description
+        size = content.size
+        contentType = content.contentType
+        committedAtMilliseconds = content.committedAt.milliseconds
+    }
+
+    /// `nil` when it cannot be: it is for people to see only.
+    var content: VideoContent? {
+        guard let version = ObjectVersion(version), size >= 0 else { return nil }
+        return VideoContent(
+            version: version, size: size, contentType: contentType,
+            committedAt: Date(milliseconds: committedAtMilliseconds))
     }
 }
 

@@ -16,6 +16,14 @@ public enum MetadataWire {
     /// ``Domain/MetadataService/create(_:deadline:)``
     public static let create = RPCMethod("metadata.create.v1", queue: commandQueue, isIdempotent: false)
 
+    /// ``Domain/MetadataService/update(_:_:revision:command:deadline:)``
+    public static let update = RPCMethod("metadata.update.v1", queue: commandQueue, isIdempotent: true)
+    /// ``Domain/MetadataService/delete(_:revision:command:deadline:)``
+    public static let delete = RPCMethod("metadata.delete.v1", queue: commandQueue, isIdempotent: true)
+    /// ``Domain/MetadataService/contentCommitted(_:deadline:)``
+    public static let contentCommitted = RPCMethod(
+        "metadata.content-committed.v1", queue: commandQueue, isIdempotent: true)
+
     /// What a worker takes requests from.
     ///
     /// - Parameter maxConcurrentRequests: How many of each queue at once.

@@ -29,6 +29,9 @@ public struct Video: Sendable, Equatable {
     public var contentType: String?
     /// Whether a viewer can play it; a record that does not say is taken as ready.
     public var state: State
+    /// What was uploaded last, for people to see; `nil` where nothing was, or another program put the bytes there. What is
+    /// played is what storage has.
+    public var content: VideoContent?
     /// When the record was made.
     public var createdAt: Date?
     /// When it was last changed.
@@ -44,6 +47,7 @@ public struct Video: Sendable, Equatable {
         description: String? = nil,
         contentType: String? = nil,
         state: State = .ready,
+        content: VideoContent? = nil,
         createdAt: Date? = nil,
         updatedAt: Date? = nil,
         revision: Int64 = 0
@@ -54,9 +58,30 @@ public struct Video: Sendable, Equatable {
         self.description = description
         self.contentType = contentType
         self.state = state
+        self.content = content
         self.createdAt = createdAt
         self.updatedAt = updatedAt
         self.revision = revision
+    }
+}
+
+/// The bytes of a video, as storage had them when they were uploaded.
+public struct VideoContent: Sendable, Equatable {
+    /// The version that the object got.
+    public var version: ObjectVersion
+    /// Bytes in all.
+    public var size: Int64
+    /// The media type that was given with the upload.
+    public var contentType: String?
+    /// When the version came to be, to the millisecond.
+    public var committedAt: Date
+
+    /// Makes the facts.
+    public init(version: ObjectVersion, size: Int64, contentType: String?, committedAt: Date) {
+        self.version = version
+        self.size = size
+        self.contentType = contentType
+        self.committedAt = committedAt
     }
 }
 
@@ -72,6 +97,8 @@ public struct NewVideo: Sendable, Equatable {
     public var description: String?
     /// The media type.
     public var contentType: String?
+    /// Whether its bytes are still to be uploaded: then it cannot be played until they are.
+    public var awaitsUpload: Bool
 
     /// Enough for any title; keeps lists small.
     public static let maxTitleBytes = 1_024
@@ -84,13 +111,15 @@ public struct NewVideo: Sendable, Equatable {
         videoPath: String,
         title: String? = nil,
         description: String? = nil,
-        contentType: String? = nil
+        contentType: String? = nil,
+        awaitsUpload: Bool = false
     ) {
         self.id = id
         self.videoPath = videoPath
         self.title = title
         self.description = description
         self.contentType = contentType
+        self.awaitsUpload = awaitsUpload
     }
 }
 

@@ -31,25 +31,41 @@ struct VideoMetadata {
                     uri: database.uri, database: database.name, appName: "video-metadata"),
                 logger: logger)
         }
-        let videos = VideoRepository(client: mongo, logger: logger)
+        let amqp = try AMQPClient(
+            AMQPConfiguration(address: address, connectionName: "video-metadata", declarations: declarations),
+            logger: logger)
+        let outbox = OutboxPublisher(
+            VideoOutbox(client: mongo), publisher: EventPublisher(over: amqp, service: MetadataWire.service),
+            optional: MetadataEvents.optional, logger: logger)
+        let videos = VideoRepository(client: mongo, logger: logger, tell: { outbox.tell($0) })
         try await Startup.wait(for: "the database", logger: logger) {
             try await videos.prepare(deadline: .after(.seconds(10)))
         }
 
-        let amqp = try AMQPClient(
-            AMQPConfiguration(
-                address: address, connectionName: "video-metadata",
-                declarations: [.exchange(name: RPCTopology.replyExchange(of: MetadataWire.service), kind: .direct)]),
-            logger: logger)
+        let listener = ContentListener(metadata: videos)
+        let uploads = EventSubscription(
+            over: amqp, .durable(queue: MetadataEvents.queue), patterns: MetadataEvents.patterns, logger: logger
+        ) { try await listener.handle($0) }
         let server = RPCServer(
             over: amqp, service: MetadataWire.service, router: .metadata(videos),
             queues: MetadataWire.queues(maxConcurrentRequests: maxConcurrentRequests), logger: logger)
         let health = HealthServer(
             host: common.host, port: common.port,
             checks: [
-                ReadinessCheck("broker", problem: { server.isServing ? nil : "not connected to \(address)" }),
+                ReadinessCheck(
+                    "broker",
+                    problem: { server.isServing && uploads.isReceiving ? nil : "not connected to \(address)" }),
                 ReadinessCheck("database", attempt: { try await mongo.ping(deadline: .now + .seconds(2)) }),
             ], logger: logger)
-        return [LifetimeService { await mongo.shutdown() }, amqp, server, health]
+        return [LifetimeService { await mongo.shutdown() }, amqp, outbox, uploads, server, health]
+    }
+
+    /// What has to be there to answer and to tell; the queue of those who must hear of deletions, too, or one that is told
+    /// before their first start would go nowhere.
+    private static var declarations: [Declaration] {
+        [.exchange(name: RPCTopology.replyExchange(of: MetadataWire.service), kind: .direct)]
+            + EventPublisher.declarations
+            + EventSubscription.declarations(
+                of: .durable(queue: StorageEvents.queue), patterns: StorageEvents.patterns)
     }
 }

@@ -23,6 +23,17 @@ enum VideoRules {
         throw ServiceError(.invalidArgument, "\(fault.field) \(fault.reason).")
     }
 
+    /// Lets a change pass when what it sets is acceptable.
+    ///
+    /// - Throws: `invalidArgument` that names the first field which is not, and the remedy.
+    static func check(_ change: VideoChange) throws(ServiceError) {
+        let fault = fault(
+            title: change.title.applied(to: nil), description: change.description.applied(to: nil),
+            contentType: change.contentType.applied(to: nil))
+        guard let fault else { return }
+        throw ServiceError(.invalidArgument, "\(fault.field) \(fault.reason).")
+    }
+
     /// The first fault of a stored video, or `nil` when it can be given to a caller.
     ///
     /// Its path is only measured: whether it is a valid key is decided where it is used, so that a caller learns why a

@@ -25,6 +25,16 @@ struct MalformedReplyTests {
         #expect(video.createdAt == nil)
     }
 
+    @Test(arguments: [
+        #"{"version":"v 1","size":1,"committedAtMilliseconds":0}"#,
+        #"{"version":"v1","size":-1,"committedAtMilliseconds":0}"#,
+    ])
+    func contentThatCannotBeIsLeftOut(_ content: String) async throws {
+        let video = try await find(
+            #"{"id":"\#(Self.id)","videoPath":"a.mp4","state":"ready","revision":3,"content":\#(content)}"#)
+        #expect(video.content == nil)
+    }
+
     @Test func aStateOfALaterVersionIsNotPlayed() async throws {
         let video = try await find(#"{"id":"\#(Self.id)","videoPath":"a.mp4","state":"transcoding","revision":3}"#)
         #expect(video.state == .awaitingUpload)

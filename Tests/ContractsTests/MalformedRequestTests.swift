@@ -6,6 +6,7 @@ import Testing
 
 /// JSON that a caller of another make may send: refused with the name of the member, in few words, nothing repeated.
 struct MalformedRequestTests {
+    private static let digits = "5d9e690ad76fe06a3d7ae416"
     private let calls: DirectCalls
 
     init() {
@@ -38,6 +39,33 @@ struct MalformedRequestTests {
         (MetadataWire.create, #"{"videoPath":["a.mp4"]}"#, "the member videoPath is not a String"),
         (MetadataWire.create, #"{"videoPath":"a.mp4","title":{}}"#, "the member title is not a String"),
         (MetadataWire.create, #"{"videoPath":"a.mp4","id":"secret-value"}"#, "the member id"),
+        (MetadataWire.update, #"{}"#, "the member id is missing"),
+        (MetadataWire.update, #"{"id":"\#(digits)","set":{},"remove":[]}"#, "the member command is missing"),
+        (MetadataWire.update, #"{"id":"\#(digits)","command":"c","remove":[]}"#, "the member set is missing"),
+        (
+            MetadataWire.update, #"{"id":"\#(digits)","command":"c","set":{"title":1},"remove":[]}"#,
+            "the member set.title is not a String"
+        ),
+        (
+            MetadataWire.update, #"{"id":"\#(digits)","command":"c","set":{},"remove":["videoPath"]}"#,
+            "remove names a field"
+        ),
+        (MetadataWire.update, #"{"id":"\#(digits)","command":"c d","set":{},"remove":[]}"#, "no command id"),
+        (MetadataWire.delete, #"{"id":"\#(digits)","command":""}"#, "no command id"),
+        (MetadataWire.delete, #"{"id":"\#(digits)","command":"c","revision":"1"}"#, "the member revision is not"),
+        (MetadataWire.contentCommitted, #"{"key":"a"}"#, "the member content is missing"),
+        (
+            MetadataWire.contentCommitted,
+            #"{"key":"../a","content":{"version":"v1","size":1,"committedAtMilliseconds":0}}"#, "videoPath"
+        ),
+        (
+            MetadataWire.contentCommitted,
+            #"{"key":"a","content":{"version":"v 1","size":1,"committedAtMilliseconds":0}}"#, "member content has"
+        ),
+        (
+            MetadataWire.contentCommitted,
+            #"{"key":"a","content":{"version":"v1","size":-1,"committedAtMilliseconds":0}}"#, "member content has"
+        ),
         (StorageWire.stat, #"{}"#, "the member key is missing"),
         (StorageWire.stat, #"{"key":false}"#, "the member key is not a String"),
     ])

@@ -1,5 +1,6 @@
 import Contracts
 import Domain
+import Foundation
 import RPC
 import TestKit
 import Testing
@@ -93,5 +94,91 @@ struct MetadataRoundTripTests {
         let deadline = Deadline.after(.seconds(7))
         _ = try await MetadataClient(calls).list(after: nil, limit: 1, deadline: deadline)
         #expect(calls.calls.map(\.deadline) == [deadline])
+    }
+
+    @Test func whatWasUploadedArrives() async throws {
+        let content = VideoContent(
+            version: try Samples.version("v1"), size: 9, contentType: "video/mp4",
+            committedAt: Date(timeIntervalSince1970: 1.5))
+        let video = Video(id: try Samples.id("c"), videoPath: "c.mp4", content: content)
+        service.put(video)
+        #expect(try await client.find(video.id, deadline: Samples.deadline) == video)
+    }
+
+    @Test func aVideoThatAwaitsItsUploadIsMade() async throws {
+        let made = try await client.create(
+            NewVideo(id: try Samples.id("d"), videoPath: "d.mp4", awaitsUpload: true), deadline: Samples.deadline)
+        #expect(made.state == .awaitingUpload)
+    }
+
+    @Test func everyKindOfChangeArrives() async throws {
+        let id = try Samples.id("e")
+        service.put(Video(id: id, videoPath: "e.mp4", title: "E", description: "old", contentType: "video/mp4"))
+        let change = VideoChange(title: .remove, description: .set(""))
+        let changed = try await client.update(
+            id, change, revision: 0, command: .random(), deadline: Samples.deadline)
+        #expect(changed.title == nil && changed.description == "" && changed.contentType == "video/mp4")
+        #expect(changed.revision == 1)
+        let error = await failure { () throws(ServiceError) in
+            try await client.update(id, change, revision: 0, command: .random(), deadline: Samples.deadline)
+        }
+        #expect(error?.code == .conflict)
+    }
+
+    @Test func aCommandThatIsGivenAgainIsKnownByItsId() async throws {
+        let id = try Samples.id("e")
+        service.put(Video(id: id, videoPath: "e.mp4"))
+        let command = CommandID.random()
+        for _ in 0..<2 {
+            let changed = try await client.update(
+                id, VideoChange(title: .set("E")), revision: nil, command: command, deadline: Samples.deadline)
+            #expect(changed.revision == 1)
+        }
+        let deletion = CommandID.random()
+        for _ in 0..<2 {
+            try await client.delete(id, revision: 1, command: deletion, deadline: Samples.deadline)
+        }
+        let error = await failure { () throws(ServiceError) in
+            try await client.delete(id, revision: nil, command: .random(), deadline: Samples.deadline)
+        }
+        #expect(error?.code == .notFound)
+    }
+
+    @Test func anUploadIsTold() async throws {
+        let id = try Samples.id("f")
+        service.put(Video(id: id, videoPath: "f.mp4", state: .awaitingUpload))
+        let content = CommittedContent(
+            key: try StorageKey("f.mp4"),
+            content: VideoContent(
+                version: try Samples.version("v1"), size: 0, contentType: nil,
+                committedAt: Date(timeIntervalSince1970: 1.5)))
+        let videos = try await client.contentCommitted(content, deadline: Samples.deadline)
+        #expect(service.committed == [content])
+        #expect(videos == service.videos && videos.map(\.state) == [.ready])
+        #expect(videos.first?.content == content.content)
+    }
+
+    @Test(arguments: ServiceError.Code.allCases)
+    func errorsOfEveryCommandArriveUnchanged(_ code: ServiceError.Code) async throws {
+        let error = ServiceError(code, "As it was told.")
+        service.fail(with: error)
+        let id = try Samples.id("f")
+        let content = CommittedContent(
+            key: try StorageKey("f.mp4"),
+            content: VideoContent(
+                version: try Samples.version("v1"), size: 0, contentType: nil, committedAt: Date()))
+        #expect(
+            await failure { () throws(ServiceError) in
+                try await client.update(
+                    id, VideoChange(), revision: nil, command: .random(), deadline: Samples.deadline)
+            } == error)
+        #expect(
+            await failure { () throws(ServiceError) in
+                try await client.delete(id, revision: nil, command: .random(), deadline: Samples.deadline)
+            } == error)
+        #expect(
+            await failure { () throws(ServiceError) in
+                try await client.contentCommitted(content, deadline: Samples.deadline)
+            } == error)
     }
 }

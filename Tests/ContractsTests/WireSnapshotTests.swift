@@ -21,7 +21,8 @@ struct WireSnapshotTests {
             ])
         #expect(
             RPCRouter.metadata(InMemoryMetadata()).methodNames == [
-                "metadata.create.v1", "metadata.find.v1", "metadata.list.v1",
+                "metadata.content-committed.v1", "metadata.create.v1", "metadata.delete.v1", "metadata.find.v1",
+                "metadata.list.v1", "metadata.update.v1",
             ])
         #expect(RPCRouter.storage(InMemoryStorage()).methodNames == ["storage.read.v1", "storage.stat.v1"])
     }
@@ -87,6 +88,51 @@ struct WireSnapshotTests {
                 "metadata.create.v1", "metadata.find.v1", "metadata.list.v1", "metadata.list.v1",
             ])
         #expect(try Samples.sorted(calls.calls[3].reply) == #"{"videos":[]}"#)
+    }
+
+    @Test func theMembersOfMetadataCommandsAreWhatTheyWere() async throws {
+        let service = InMemoryMetadata()
+        let calls = RecordedCalls(DirectCalls(router: .metadata(service)))
+        let client = MetadataClient(calls)
+        let id = try Samples.id("a")
+        let command = try #require(CommandID("c-1"))
+        _ = try await client.create(
+            NewVideo(id: id, videoPath: "a.mp4", awaitsUpload: true), deadline: Samples.deadline)
+        _ = try await client.contentCommitted(
+            CommittedContent(
+                key: StorageKey("a.mp4"),
+                content: VideoContent(
+                    version: Samples.version("v1"), size: 9, contentType: "video/mp4",
+                    committedAt: Date(timeIntervalSince1970: 1.5))), deadline: Samples.deadline)
+        _ = try await client.update(
+            id, VideoChange(title: .set("A"), description: .remove), revision: 1, command: command,
+            deadline: Samples.deadline)
+        try await client.delete(id, revision: nil, command: .random(), deadline: Samples.deadline)
+        let digits = String(repeating: "a", count: 24)
+        #expect(
+            try calls.calls.prefix(3).map { try Samples.sorted($0.request) } == [
+                #"{"awaitsUpload":true,"id":"\#(digits)","videoPath":"a.mp4"}"#,
+                #"""
+                {"content":{"committedAtMilliseconds":1500,"contentType":"video/mp4","size":9,"version":"v1"},\#
+                "key":"a.mp4"}
+                """#,
+                #"""
+                {"command":"c-1","id":"\#(digits)","remove":["description"],"revision":1,"set":{"title":"A"}}
+                """#,
+            ])
+        #expect(
+            try Samples.sorted(calls.calls[2].reply) == #"""
+                {"content":{"committedAtMilliseconds":1500,"contentType":"video/mp4","size":9,"version":"v1"},\#
+                "id":"\#(digits)","revision":2,"state":"ready","title":"A","videoPath":"a.mp4"}
+                """#)
+        #expect(try Samples.sorted(calls.calls[3].reply) == "{}")
+        #expect(
+            calls.calls.map(\.method) == [
+                RPCMethod("metadata.create.v1", queue: "millrace.metadata.command", isIdempotent: false),
+                RPCMethod("metadata.content-committed.v1", queue: "millrace.metadata.command", isIdempotent: true),
+                RPCMethod("metadata.update.v1", queue: "millrace.metadata.command", isIdempotent: true),
+                RPCMethod("metadata.delete.v1", queue: "millrace.metadata.command", isIdempotent: true),
+            ])
     }
 
     @Test func theMemberThatSaysWhereTheNextPageStartsIsWhatItWas() throws {

@@ -7,6 +7,8 @@ public final class InMemoryMetadata: MetadataService {
         var videos: [VideoID: Video] = [:]
         var failure: ServiceError?
         var created = 0
+        var answers: [CommandID: Video?] = [:]
+        var committed: [CommittedContent] = []
     }
 
     private let state = Mutex(State())
@@ -20,6 +22,12 @@ public final class InMemoryMetadata: MetadataService {
     public func put(_ video: Video) {
         state.withLock { $0.videos[video.id] = video }
     }
+
+    /// What was told of uploads, in that order.
+    public var committed: [CommittedContent] { state.withLock { $0.committed } }
+
+    /// Every record, the deleted ones too.
+    public var videos: [Video] { state.withLock { $0.videos.values.sorted { $0.id < $1.id } } }
 
     /// Lets every call fail from now on, or none.
     public func fail(with failure: ServiceError?) {
@@ -61,7 +69,7 @@ public final class InMemoryMetadata: MetadataService {
             }
             let record = Video(
                 id: id, videoPath: video.videoPath, title: video.title, description: video.description,
-                contentType: video.contentType)
+                contentType: video.contentType, state: video.awaitsUpload ? .awaitingUpload : .ready)
             if let present = state.videos[id] {
                 guard present == record else {
                     return .failure(ServiceError(.conflict, "The id \(id) is taken by a record with other facts."))
@@ -70,6 +78,65 @@ public final class InMemoryMetadata: MetadataService {
             }
             state.videos[id] = record
             return .success(record)
+        }
+        return try result.get()
+    }
+
+    /// As the protocol says.
+    public func update(
+        _ id: VideoID, _ change: VideoChange, revision: Int64?, command: CommandID, deadline: Deadline
+    ) async throws(ServiceError) -> Video {
+        let done = try carryOut(command, id, revision) { change.applied(to: $0) }
+        guard let video = done else { throw ServiceError(.conflict, "The command was another one.") }
+        return video
+    }
+
+    /// As the protocol says.
+    public func delete(
+        _ id: VideoID, revision: Int64?, command: CommandID, deadline: Deadline
+    ) async throws(ServiceError) {
+        _ = try carryOut(command, id, revision) { video in
+            var deleted = video
+            deleted.state = .deleted
+            return deleted
+        }
+    }
+
+    /// As the protocol says.
+    public func contentCommitted(
+        _ content: CommittedContent, deadline: Deadline
+    ) async throws(ServiceError) -> [Video] {
+        try check()
+        return state.withLock { state in
+            state.committed.append(content)
+            let ids = state.videos.values.filter { $0.videoPath == content.key.description }.map(\.id).sorted()
+            for id in ids {
+                guard var video = state.videos[id]?.taking(content.content) else { continue }
+                video.revision += 1
+                state.videos[id] = video
+            }
+            return ids.compactMap { state.videos[$0] }.filter { $0.state != .deleted }
+        }
+    }
+
+    private func carryOut(
+        _ command: CommandID, _ id: VideoID, _ revision: Int64?, _ change: @Sendable (Video) -> Video
+    ) throws(ServiceError) -> Video? {
+        try check()
+        let result: Result<Video?, ServiceError> = state.withLock { state in
+            if let answer = state.answers[command] { return .success(answer) }
+            guard let video = state.videos[id], video.state != .deleted else {
+                return .failure(ServiceError(.notFound, "There is no video \(id)."))
+            }
+            guard revision == nil || revision == video.revision else {
+                return .failure(ServiceError(.conflict, "The record \(id) has the revision \(video.revision)."))
+            }
+            var changed = change(video)
+            changed.revision += 1
+            state.videos[id] = changed
+            let answer = changed.state == .deleted ? nil : changed
+            state.answers[command] = .some(answer)
+            return .success(answer)
         }
         return try result.get()
     }

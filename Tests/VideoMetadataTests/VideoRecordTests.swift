@@ -61,12 +61,24 @@ import Testing
         #expect(throws: DecodingError.self) { try BSONDecoder().decode(VideoRecord.self, from: foreign) }
     }
 
+    @Test(arguments: [
+        BSON.string("prose"), 5, nil, ["size": 5], ["version": "v 1", "size": 1, "committedAt": .date(Date())],
+        ["version": "v1", "size": -1, "committedAt": .date(Date())],
+    ])
+    func contentOfAnotherMakeIsNoReasonNotToPlay(content: BSON) throws {
+        let video = try Self.decode([("videoPath", "film.mp4"), ("content", content)])
+        #expect(video.content == nil && video.state == .ready)
+    }
+
     @Test func everyFieldSurvivesTheDatabase() throws {
+        let content = VideoContent(
+            version: try #require(ObjectVersion("v1")), size: 1 << 40, contentType: "video/mp4",
+            committedAt: Date(timeIntervalSince1970: 1_700_000_000.123))
         let video = Video(
             id: try #require(VideoID(Self.digits)), videoPath: "films/Ünïcödé 100%.mp4", title: "Weir",
             description: "Water",
             contentType: "video/mp4; codecs=\"avc1.64001f\"", state: .awaitingUpload,
-            createdAt: Date(timeIntervalSince1970: 1_700_000_000.123),
+            content: content, createdAt: Date(timeIntervalSince1970: 1_700_000_000.123),
             updatedAt: Date(timeIntervalSince1970: 1_700_000_001), revision: 1 << 40)
         let document = try BSONEncoder().encode(VideoRecord(video))
         #expect(document["_id"]?.objectIDValue?.description == Self.digits)

@@ -24,6 +24,7 @@ struct VideoRecord: Codable, Sendable, Equatable {
         case description
         case contentType
         case state
+        case content
         case createdAt
         case updatedAt
         case revision
@@ -51,6 +52,8 @@ struct VideoRecord: Codable, Sendable, Equatable {
             description: try fields.decodeIfPresent(String.self, forKey: .description),
             contentType: try fields.decodeIfPresent(String.self, forKey: .contentType),
             state: try fields.decodeIfPresent(Video.State.self, forKey: .state) ?? .ready,
+            // Another program may use the name for something else.
+            content: (try? fields.decodeIfPresent(ContentRecord.self, forKey: .content))?.content,
             createdAt: try fields.decodeIfPresent(Date.self, forKey: .createdAt),
             updatedAt: try fields.decodeIfPresent(Date.self, forKey: .updatedAt),
             revision: try fields.decodeIfPresent(Int64.self, forKey: .revision) ?? 0)
@@ -74,6 +77,7 @@ struct VideoRecord: Codable, Sendable, Equatable {
         try fields.encodeIfPresent(video.description, forKey: .description)
         try fields.encodeIfPresent(video.contentType, forKey: .contentType)
         try fields.encode(video.state, forKey: .state)
+        try fields.encodeIfPresent(video.content.map(ContentRecord.init), forKey: .content)
         try fields.encodeIfPresent(video.createdAt, forKey: .createdAt)
         try fields.encodeIfPresent(video.updatedAt, forKey: .updatedAt)
         try fields.encode(video.revision, forKey: .revision)
