@@ -26,6 +26,10 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func unitTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -47,14 +51,17 @@ let package = Package(
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1", traits: []),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-collections.git", from: "1.3.0"),
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-service-context.git", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.5.0"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
     targets: [
@@ -87,7 +94,7 @@ let package = Package(
             name: "VideoStreaming",
             dependencies: [
                 "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore, httpTypes, nio,
-                lifecycle, logging, metrics, configuration,
+                nioHTTPTypes, crypto, lifecycle, logging, metrics, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -107,8 +114,8 @@ let package = Package(
         .executableTarget(
             name: "MillraceCLI",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, systemPackage, nio, lifecycle, logging,
-                configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", arguments, systemPackage, nio, nioPosix, nioHTTP1,
+                asyncHTTPClient, crypto, lifecycle, logging, configuration,
             ],
             swiftSettings: settings),
 
@@ -137,10 +144,10 @@ let package = Package(
         unitTests("ServiceKitTests", ["ServiceKit", "TestKit", configuration, lifecycle, logging, nio, nioPosix]),
         unitTests(
             "VideoStreamingTests",
-            ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, logging]),
+            ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
         unitTests("VideoStorageTests", ["VideoStorage", "Domain", "Mongo", "TestKit", nio, logging, metrics]),
-        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", arguments]),
+        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", arguments, nio]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.
         unitTests(

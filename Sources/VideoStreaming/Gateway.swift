@@ -10,11 +10,13 @@ import NIOCore
 ///
 /// Limits of the server, in HTTP's own terms: a header list over ``GatewayConfiguration/maxHeaderBytes`` or
 /// ``GatewayConfiguration/maxHeaderFields`` gets 400 and a closed connection; a request's target is limited to what fits
-/// NIO's parser (80 KiB); bodies of requests are read and thrown away.
+/// NIO's parser (80 KiB); a body where none is wanted is read and thrown away.
 ///
 /// - Parameters:
 ///   - metadata: Knows the videos.
 ///   - storage: Has their bytes.
+///   - uploads: Takes new bytes.
+///   - cleanup: Gives up uploads that failed; has to be run beside the gateway.
 ///   - readiness: What `/readyz` asks; must bound its own time.
 ///   - configuration: Address and limits.
 ///   - logger: Takes the access log (info) and the failures.
@@ -23,14 +25,21 @@ import NIOCore
 func makeGateway(
     metadata: any MetadataService,
     storage: any StorageService,
+    uploads: any UploadService,
+    cleanup: UploadCleanup,
     readiness: @escaping ReadinessCheck,
     configuration: GatewayConfiguration,
     logger: Logger,
     onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
 ) -> some ApplicationProtocol {
+    let access = WriteAccess(token: configuration.writeToken)
     let responder = GatewayResponder(
         content: ContentHandler(metadata: metadata, storage: storage, configuration: configuration),
         records: RecordHandler(metadata: metadata, configuration: configuration),
+        changes: ChangeHandler(metadata: metadata, access: access, configuration: configuration),
+        uploads: UploadHandler(
+            metadata: metadata, storage: storage, uploads: uploads, access: access,
+            budget: ByteBudget(maxBytes: configuration.uploadBytes), cleanup: cleanup, configuration: configuration),
         health: HealthHandler(readiness: readiness),
         page: PageHandler(metadata: metadata, configuration: configuration),
         metrics: GatewayMetrics())

@@ -13,6 +13,12 @@ import Domain
 /// | `IDLE_CONNECTION_SECONDS` | ``idleConnectionSeconds`` | 60 |
 /// | `MAX_HEADER_BYTES` | ``maxHeaderBytes`` | 16384 |
 /// | `MAX_HEADER_FIELDS` | ``maxHeaderFields`` | 100 |
+/// | `WRITE_TOKEN` | ``writeToken`` | none |
+/// | `MAX_UPLOAD_BYTES` | ``maxUploadBytes`` | 68719476736 |
+/// | `UPLOAD_BYTES` | ``uploadBytes`` | 67108864 |
+/// | `UPLOAD_IDLE_SECONDS` | ``uploadIdleSeconds`` | 30 |
+/// | `MIN_UPLOAD_BYTES_PER_SECOND` | ``minUploadBytesPerSecond`` | 4096 |
+/// | `UPLOAD_COMMIT_SECONDS` | ``uploadCommitSeconds`` | 120 |
 struct GatewayConfiguration: Sendable {
     /// The address to listen at; all IPv4 interfaces by default, as a container needs it.
     var host = "0.0.0.0"
@@ -35,6 +41,19 @@ struct GatewayConfiguration: Sendable {
     var maxHeaderBytes = 16_384
     /// The most header fields of a request. Browsers send about 20.
     var maxHeaderFields = 100
+    /// Who knows it may write; without it nobody may.
+    var writeToken: String?
+    /// The longest upload, in bytes: 64 GiB, a film of some hours as it leaves an editor.
+    var maxUploadBytes: Int64 = 64 << 30
+    /// How many bytes all uploads together may hold in memory: 64 blocks of 1 MiB, or 8 of the largest.
+    var uploadBytes = 64 << 20
+    /// How long a client may send nothing in the middle of a body. Shorter than an idle connection may be, so that it is told
+    /// why.
+    var uploadIdleSeconds = 30.0
+    /// The least bytes a second of an upload; 0 for no limit. The slowest mobile networks are faster.
+    var minUploadBytesPerSecond = 4_096
+    /// How long storage may take to put an upload together. A large one is copied once by some providers.
+    var uploadCommitSeconds = 120.0
 
     /// The defaults.
     init() {}
@@ -45,6 +64,17 @@ struct GatewayConfiguration: Sendable {
             readAheadChunks: readAheadChunks,
             chunkDeadline: Self.duration(chunkDeadlineSeconds),
             stallBudget: Self.duration(stallSeconds))
+    }
+
+    /// The limits of uploads.
+    var uploads: UploadPolicy {
+        UploadPolicy(
+            maxBytes: maxUploadBytes,
+            idleLimit: Self.duration(uploadIdleSeconds),
+            minBytesPerSecond: minUploadBytesPerSecond,
+            blockDeadline: Self.duration(chunkDeadlineSeconds * 2),
+            stallBudget: Self.duration(stallSeconds),
+            commitDeadline: Self.duration(uploadCommitSeconds))
     }
 
     /// How long a connection may be idle.

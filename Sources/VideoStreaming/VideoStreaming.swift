@@ -28,10 +28,24 @@ struct VideoStreaming {
             logger: logger)
         let rpc = RPCClient(
             over: amqp, name: "video-streaming", services: [MetadataWire.service, StorageWire.service], logger: logger)
+        let uploads = UploadClient(rpc)
+        let cleanup = UploadCleanup(uploads, logger: logger)
         let gateway = makeGateway(
-            metadata: MetadataClient(rpc), storage: StorageClient(rpc),
+            metadata: MetadataClient(rpc), storage: StorageClient(rpc), uploads: uploads, cleanup: cleanup,
             readiness: { await problems(amqp, rpc, address) }, configuration: configuration, logger: logger)
-        return [amqp, rpc, gateway]
+        return [amqp, rpc, changes(over: amqp, logger), cleanup, gateway]
+    }
+
+    /// Hears of changes while it is connected. Nothing is remembered of records yet; what will be is dropped here.
+    private static func changes(over amqp: AMQPClient, _ logger: Logger) -> EventSubscription {
+        EventSubscription(
+            over: amqp, .whileConnected(name: "video-streaming"),
+            patterns: [MetadataEvents.videoUpdated, MetadataEvents.videoDeleted], logger: logger
+        ) { event in
+            let id =
+                event.name == MetadataEvents.videoDeleted ? try VideoDeleted(event).id : try VideoUpdated(event).id
+            logger.debug("a record has changed", metadata: ["video": "\(id)", "event": "\(event.name)"])
+        }
     }
 
     /// What the gateway cannot do without: the broker, and a worker of each kind.
@@ -77,6 +91,31 @@ extension GatewayConfiguration {
         maxHeaderFields = try settings.number(
             "MAX_HEADER_FIELDS", meaning: "the most fields of a request's header", in: 10...1_000,
             default: maxHeaderFields)
+        try readUploadLimits(settings)
+    }
+
+    private mutating func readUploadLimits(_ settings: Settings) throws(SettingError) {
+        writeToken = settings.optionalText("WRITE_TOKEN")
+        if let writeToken, !WriteAccess.isToken(writeToken) {
+            throw SettingError(
+                "WRITE_TOKEN", fault: "is not at least \(WriteAccess.minTokenBytes) visible ASCII characters",
+                meaning: "what a client has to know to write", example: "$(openssl rand -hex 32)")
+        }
+        maxUploadBytes = Int64(
+            try settings.number(
+                "MAX_UPLOAD_BYTES", meaning: "the longest upload in bytes", in: 1...(1 << 50),
+                default: Int(maxUploadBytes)))
+        uploadBytes = try settings.number(
+            "UPLOAD_BYTES", meaning: "how many bytes all uploads together hold in memory",
+            in: UploadLimits.blockBytesRange.upperBound...(1 << 40), default: uploadBytes)
+        uploadIdleSeconds = try settings.seconds(
+            "UPLOAD_IDLE_SECONDS", meaning: "how long an upload may send nothing", default: uploadIdleSeconds)
+        minUploadBytesPerSecond = try settings.number(
+            "MIN_UPLOAD_BYTES_PER_SECOND", meaning: "the least bytes a second of an upload, 0 for no limit",
+            in: 0...1_000_000_000, default: minUploadBytesPerSecond)
+        uploadCommitSeconds = try settings.seconds(
+            "UPLOAD_COMMIT_SECONDS", meaning: "how long storage may take to put an upload together",
+            default: uploadCommitSeconds)
     }
 }
 

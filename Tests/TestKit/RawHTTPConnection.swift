@@ -62,6 +62,11 @@ public struct RawHTTPConnection {
         try await outbound.write(ByteBuffer(string: text))
     }
 
+    /// Sends bytes as they are.
+    public func send(_ bytes: ByteBuffer) async throws {
+        try await outbound.write(bytes)
+    }
+
     /// Sends a request without a body.
     public func request(_ method: String, _ target: String, _ fields: [String] = []) async throws {
         let lines = ["\(method) \(target) HTTP/1.1", "Host: test"] + fields

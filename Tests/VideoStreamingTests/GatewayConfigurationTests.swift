@@ -11,10 +11,15 @@ struct GatewayConfigurationTests {
         configuration.chunkDeadlineSeconds = seconds
         configuration.stallSeconds = seconds
         configuration.idleConnectionSeconds = seconds
+        configuration.uploadIdleSeconds = seconds
+        configuration.uploadCommitSeconds = seconds
         let bounds = Duration.milliseconds(1)...(.seconds(86_400))
         #expect(bounds.contains(configuration.delivery.chunkDeadline))
         #expect(bounds.contains(configuration.delivery.stallBudget))
         #expect(bounds.contains(configuration.idleTime))
+        #expect(bounds.contains(configuration.uploads.idleLimit))
+        #expect(bounds.contains(configuration.uploads.commitDeadline))
+        #expect(bounds.contains(configuration.uploads.blockDeadline))
         #expect(configuration.requestDeadline.remaining() <= .seconds(86_400))
     }
 
@@ -23,5 +28,12 @@ struct GatewayConfigurationTests {
         #expect(limits.readAheadChunks == 4)
         #expect(limits.chunkDeadline == .seconds(5))
         #expect(limits.stallBudget == .seconds(30))
+        let uploads = GatewayConfiguration().uploads
+        #expect(uploads.maxBytes == 68_719_476_736 && GatewayConfiguration().uploadBytes == 67_108_864)
+        #expect(uploads.idleLimit == .seconds(30) && uploads.minBytesPerSecond == 4_096)
+        #expect(uploads.commitDeadline == .seconds(120))
+        #expect(GatewayConfiguration().writeToken == nil)
+        // Or a client that sends nothing is cut off without a word.
+        #expect(uploads.idleLimit < GatewayConfiguration().idleTime)
     }
 }

@@ -9,7 +9,8 @@ import TestKit
 /// A gateway on a free port of this machine, over services in memory that hold one video.
 struct GatewayFixture {
     let metadata = InMemoryMetadata()
-    let storage = InMemoryStorage()
+    let storage: InMemoryStorage
+    let uploads: InMemoryUploads
     let log = LogRecorder()
     var configuration = GatewayConfiguration()
     var readiness: ReadinessCheck = { [] }
@@ -21,7 +22,13 @@ struct GatewayFixture {
     let key: StorageKey
     let version: ObjectVersion
 
-    init() throws {
+    static let token = "a token of twenty bytes".replacing(" ", with: "-")
+    static let authorization = "Authorization: Bearer \(token)"
+
+    init(plan: UploadPlan = UploadPlan(blockBytes: 4_096, maxBlocks: 10_000)) throws {
+        storage = InMemoryStorage()
+        uploads = InMemoryUploads(storage, plan: plan)
+        configuration.writeToken = Self.token
         id = try Self.id(Self.idText)
         key = try StorageKey("films/mill race.mp4")
         version = try Self.version("v1")
@@ -43,13 +50,16 @@ struct GatewayFixture {
         var logger = Logger(label: "test", factory: { _ in log })
         logger.logLevel = .trace
         let (ports, portSink) = AsyncStream<Int>.makeStream()
+        let cleanup = UploadCleanup(uploads, logger: logger)
         let gateway = makeGateway(
-            metadata: metadata, storage: storage, readiness: readiness, configuration: configuration, logger: logger,
+            metadata: metadata, storage: storage, uploads: uploads, cleanup: cleanup, readiness: readiness,
+            configuration: configuration, logger: logger,
             onServerRunning: { channel in
                 if let port = channel.localAddress?.port { portSink.yield(port) }
                 portSink.finish()
             })
         return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await cleanup.run() }
             group.addTask {
                 try await gateway.run()
                 portSink.finish()

@@ -14,33 +14,16 @@ enum MediaType {
         for candidate in [stored, recorded] {
             if let candidate, isWellFormed(candidate), !isMeaningless(candidate) { return candidate }
         }
-        return byExtension(of: key.description) ?? unknown
+        return MediaTypeByName.of(key.description) ?? unknown
     }
 
-    private static let byExtension: [String: String] = [
-        "mp4": "video/mp4",
-        "m4v": "video/mp4",
-        "m4a": "audio/mp4",
-        "m4s": "video/iso.segment",
-        "webm": "video/webm",
-        "mkv": "video/x-matroska",
-        "mov": "video/quicktime",
-        "ogv": "video/ogg",
-        "ogg": "audio/ogg",
-        "mp3": "audio/mpeg",
-        "mpg": "video/mpeg",
-        "mpeg": "video/mpeg",
-        "avi": "video/x-msvideo",
-        "ts": "video/mp2t",
-        "m3u8": "application/vnd.apple.mpegurl",
-        "mpd": "application/dash+xml",
-        "vtt": "text/vtt",
-    ]
-
-    private static func byExtension(of path: String) -> String? {
-        let name = path.split(separator: "/").last ?? ""
-        guard let dot = name.lastIndex(of: ".") else { return nil }
-        return byExtension[name[name.index(after: dot)...].lowercased()]
+    /// What a client says of the bytes that it uploads; `nil` when that is no knowledge: some clients label every body as a
+    /// stream of octets or as a form.
+    static func given(_ type: String?) -> String? {
+        guard let type, isWellFormed(type), !isMeaningless(type),
+            !type.lowercased().hasPrefix("application/x-www-form-urlencoded")
+        else { return nil }
+        return type
     }
 
     private static func isMeaningless(_ type: String) -> Bool {

@@ -1,4 +1,6 @@
-/// Where a path leads. Every one of these can be read with GET and HEAD, and nothing else.
+import HTTPTypes
+
+/// Where a path leads.
 enum Route: Sendable, Equatable {
     /// `/`: a page for people.
     case page
@@ -37,6 +39,16 @@ enum Route: Sendable, Equatable {
             self = .content(id: parts[2])
         default:
             return nil
+        }
+    }
+
+    /// What can be done there.
+    var methods: [HTTPRequest.Method] {
+        switch self {
+        case .page, .health, .readiness, .content(nil): [.get, .head]
+        case .list: [.get, .head, .post]
+        case .record: [.get, .head, .patch, .delete]
+        case .content: [.get, .head, .put]
         }
     }
 

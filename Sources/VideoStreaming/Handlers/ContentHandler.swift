@@ -122,7 +122,7 @@ struct ContentHandler: Sendable {
 
     /// The key of the record. One that is refused is the fault of whoever wrote the record: the viewer is told that
     /// something is wrong here, the log what it is, and storage is not asked at all.
-    private static func key(of video: Video, logger: Logger) throws(ServiceError) -> StorageKey {
+    static func key(of video: Video, logger: Logger) throws(ServiceError) -> StorageKey {
         do throws(ServiceError) {
             return try StorageKey(video.videoPath)
         } catch {

@@ -9,13 +9,18 @@ struct RecordHandler: Sendable {
     let configuration: GatewayConfiguration
 
     /// `GET /videos/{id}`.
-    func reply(id: VideoID) async -> Reply {
+    func reply(id: VideoID, fields: HTTPFields) async -> Reply {
         do throws(ServiceError) {
             let video = try await metadata.find(id, deadline: configuration.requestDeadline)
             guard video.state != .deleted else {
                 throw ServiceError(.notFound, "There is no video \(id): it was deleted.")
             }
-            return Reply(json: VideoDocument(video))
+            let tag = EntityTag(revision: video.revision)
+            var reply = Reply(json: VideoDocument(video), fields: [.eTag: tag.description])
+            if let condition = fields[.ifNoneMatch].map(EntityTagCondition.init), condition.holdsWeakly(for: tag) {
+                reply = Reply(status: .notModified, fields: [.eTag: tag.description], body: .none)
+            }
+            return reply
         } catch {
             return Reply(error)
         }

@@ -1,5 +1,6 @@
 import Domain
 import HTTPTypes
+import Hummingbird
 import NIOCore
 
 /// What a handler answers with. The server turns it into a response, and keeps account of what was sent.
@@ -22,6 +23,8 @@ struct Reply: Sendable {
     var body: Body
     /// What went wrong, for the log.
     var failure: ServiceError?
+    /// Whether the connection is closed after it: what is still to come of the request's body is not wanted.
+    var closesConnection = false
 
     /// Makes a reply.
     init(status: HTTPResponse.Status, fields: HTTPFields, body: Body, failure: ServiceError? = nil) {
@@ -46,6 +49,12 @@ extension Reply {
     /// The problem document of a service's error.
     init(_ error: ServiceError) {
         self.init(Problem(error), failure: error)
+    }
+
+    /// The problem document of a request that is not done. A body that it may still be sending is not waited for.
+    init(_ refusal: Refusal, to request: Request, _ context: GatewayContext) {
+        self.init(refusal.problem, failure: refusal.failure)
+        closesConnection = UploadBody(request, channel: context.channel).isPresent
     }
 
     /// A JSON document. It may change at any time, so that caches have to ask.

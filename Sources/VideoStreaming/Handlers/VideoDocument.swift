@@ -19,6 +19,8 @@ struct VideoDocument: Encodable {
     private let description: String?
     private let contentType: String?
     private let state: Video.State
+    private let size: Int64?
+    private let version: String?
     private let createdAt: Date?
     private let updatedAt: Date?
     private let revision: Int64
@@ -30,8 +32,10 @@ struct VideoDocument: Encodable {
         videoPath = video.videoPath
         title = video.title
         description = video.description
-        contentType = video.contentType
+        contentType = video.contentType ?? video.content?.contentType
         state = video.state
+        size = video.content?.size
+        version = video.content?.version.description
         createdAt = video.createdAt
         updatedAt = video.updatedAt
         revision = video.revision

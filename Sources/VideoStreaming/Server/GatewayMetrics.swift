@@ -11,7 +11,8 @@ struct GatewayMetrics: Sendable {
 
     /// Takes account of a response that has ended.
     func record(_ ended: EndedExchange) {
-        let method = [.get, .head].contains(ended.method) ? ended.method.rawValue : "other"
+        let method =
+            [.get, .head, .post, .put, .patch, .delete].contains(ended.method) ? ended.method.rawValue : "other"
         Counter(
             label: "gateway_requests_total",
             dimensions: [

@@ -10,6 +10,10 @@ struct GatewayResponder: HTTPResponder {
     let content: ContentHandler
     /// Answers for records.
     let records: RecordHandler
+    /// Makes, changes and deletes records.
+    let changes: ChangeHandler
+    /// Takes bytes in.
+    let uploads: UploadHandler
     /// Answers for health.
     let health: HealthHandler
     /// Answers for people.
@@ -17,13 +21,14 @@ struct GatewayResponder: HTTPResponder {
     /// What is counted.
     let metrics: GatewayMetrics
 
-    /// Every route knows these and no others.
-    private static let allowedMethods: [HTTPRequest.Method] = [.get, .head]
+    /// How long a client that is still sending may go on before its connection is closed: long enough to read the answer
+    /// first, since closing with bytes unread would take the answer back (RFC 9112 section 9.6).
+    private static let lingerSeconds: Int64 = 2
 
     @Sendable func respond(to request: Request, context: GatewayContext) async throws -> Response {
         let started = ContinuousClock.now
         let route = Route(path: request.uri.path)
-        let reply = await reply(to: request, route: route, logger: context.logger)
+        let reply = await reply(to: request, route: route, context)
         // A client that has gone takes its calls with it; that is no failure of theirs.
         if let failure = reply.failure, !Task.isCancelled { log(failure, status: reply.status, to: context.logger) }
         let exchange = Exchange(
@@ -32,11 +37,38 @@ struct GatewayResponder: HTTPResponder {
         return response(reply, isHead: request.method == .head, exchange: exchange, context: context)
     }
 
-    private func reply(to request: Request, route: Route?, logger: Logger) async -> Reply {
-        guard let route else { return Reply(.unknownPath) }
-        guard Self.allowedMethods.contains(request.method) else {
-            return Reply(.methodNotAllowed(request.method, allowed: Self.allowedMethods))
+    private func reply(to request: Request, route: Route?, _ context: GatewayContext) async -> Reply {
+        guard let route else { return Reply(Refusal(.unknownPath), to: request, context) }
+        guard route.methods.contains(request.method) else {
+            let problem = Problem.methodNotAllowed(request.method, allowed: route.methods)
+            return Reply(Refusal(problem), to: request, context)
         }
+        switch request.method {
+        case .get, .head: return await answer(request, route, context)
+        default: return await change(request, route, context)
+        }
+    }
+
+    private func change(_ request: Request, _ route: Route, _ context: GatewayContext) async -> Reply {
+        do throws(ServiceError) {
+            switch (route, request.method) {
+            case (.list, .post):
+                return await changes.create(request, context)
+            case (.record(let id), .patch):
+                return await changes.change(try VideoIDParameter.parse(id), request, context)
+            case (.record(let id), .delete):
+                return await changes.delete(try VideoIDParameter.parse(id), request, context)
+            case (.content(let id?), .put):
+                return await uploads.reply(to: request, id: try VideoIDParameter.parse(id), context)
+            default:
+                return Reply(.defect)
+            }
+        } catch {
+            return Reply(Refusal(error), to: request, context)
+        }
+    }
+
+    private func answer(_ request: Request, _ route: Route, _ context: GatewayContext) async -> Reply {
         let query = QueryParameters(request.uri.query)
         switch route {
         case .page: return await page.reply(query)
@@ -45,12 +77,12 @@ struct GatewayResponder: HTTPResponder {
         case .list: return await records.list(query)
         case .record(let text):
             return await reply { () throws(ServiceError) in
-                await records.reply(id: try VideoIDParameter.parse(text))
+                await records.reply(id: try VideoIDParameter.parse(text), fields: request.headers)
             }
         case .content(let text):
             return await reply { () throws(ServiceError) in
                 let id = try VideoIDParameter.parse(text, else: query)
-                return await content.reply(to: request.method, fields: request.headers, id: id, logger: logger)
+                return await content.reply(to: request.method, fields: request.headers, id: id, logger: context.logger)
             }
         }
     }
@@ -85,6 +117,7 @@ extension GatewayResponder {
             fields[.contentLength] = String(buffer.readableBytes)
         }
         if isHead { body = .none }
+        if reply.closesConnection { fields[.connection] = "close" }
         return Response(
             status: reply.status, headers: fields,
             // No length here: Hummingbird would give a 304 the length 0.
@@ -95,6 +128,12 @@ extension GatewayResponder {
                     try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)
                     try await writer.finish(nil)
                     exchange.end(.complete)
+                    if reply.closesConnection {
+                        let channel = context.channel
+                        channel.eventLoop.scheduleTask(in: .seconds(Self.lingerSeconds)) {
+                            channel.close(promise: nil)
+                        }
+                    }
                 } catch {
                     // Throwing closes the connection: the client sees a body that is too short, never a false end.
                     exchange.end(Self.outcome(of: error, channel: context.channel))
