@@ -25,9 +25,9 @@ struct StackOptions: ParsableArguments {
     }
 
     /// The environment, then the file that a running stack writes.
-    func settings() async throws -> Settings {
+    static func environment() async throws -> Settings {
         let environment = EnvironmentVariablesProvider()
-        guard let file = Self.stackFile() else { return Settings(environment) }
+        guard let file = stackFile() else { return Settings(environment) }
         return Settings(environment, try await EnvironmentVariablesProvider(environmentFilePath: FilePath(file)))
     }
 
@@ -43,7 +43,7 @@ struct StackOptions: ParsableArguments {
     }
 
     func address() async throws -> BrokerAddress {
-        let settings = try await settings()
+        let settings = try await Self.environment()
         let text =
             try rabbit
             ?? settings.text(

@@ -67,7 +67,7 @@ struct CommandLineTests {
         } throws: { error in
             let text = Millrace.fullMessage(for: error)
             return Millrace.exitCode(for: error) == .success
-                && ["import", "list", "doctor"].allSatisfy { text.contains($0) }
+                && ["upload", "delete", "import", "list", "doctor"].allSatisfy { text.contains($0) }
         }
     }
 

@@ -35,7 +35,7 @@ struct ImportCommand: AsyncParsableCommand {
     @OptionGroup var stack: StackOptions
 
     func run() async throws {
-        let settings = try await stack.settings()
+        let settings = try await StackOptions.environment()
         let directory =
             try storageDirectory
             ?? settings.text(
