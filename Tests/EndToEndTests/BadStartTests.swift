@@ -35,6 +35,10 @@ extension EndToEndTests {
                 Start(kind: .storage, changes: ["STORAGE_PROVIDER": "tape"], named: "STORAGE_PROVIDER"),
                 Start(kind: .gateway, changes: ["READ_AHEAD_CHUNKS": "0"], named: "READ_AHEAD_CHUNKS"),
                 Start(kind: .gateway, changes: ["STALL_SECONDS": "long"], named: "STALL_SECONDS"),
+                Start(kind: .gateway, changes: ["WRITE_TOKEN": "short"], named: "WRITE_TOKEN"),
+                Start(kind: .gateway, changes: ["WRITE_TOKEN": "with a blank in between"], named: "WRITE_TOKEN"),
+                Start(kind: .gateway, changes: ["MAX_UPLOAD_BYTES": "0"], named: "MAX_UPLOAD_BYTES"),
+                Start(kind: .gateway, changes: ["UPLOAD_BYTES": "1"], named: "UPLOAD_BYTES"),
             ]
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for (number, start) in starts.enumerated() {

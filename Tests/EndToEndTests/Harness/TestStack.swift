@@ -16,6 +16,9 @@ final class TestStack: Sendable {
         var gatewaySettings: [String: String] = [:]
     }
 
+    /// What the gateways take for the right to write.
+    static let writeToken = "end-to-end-write-token"
+
     /// The folder of the storage workers.
     let storageFolder: URL
     private let folder: URL
@@ -112,7 +115,9 @@ final class TestStack: Sendable {
             environment["DBNAME"] = database.database
         }
         switch kind {
-        case .gateway: environment.merge(gatewaySettings) { $1 }
+        case .gateway:
+            environment["WRITE_TOKEN"] = Self.writeToken
+            environment.merge(gatewaySettings) { $1 }
         case .storage: environment["STORAGE_DIRECTORY"] = storageFolder.path
         case .metadata: break
         }
@@ -133,8 +138,11 @@ final class TestStack: Sendable {
         let process = try await LaunchedProcess(
             .init(
                 executable: products.appendingPathComponent("millrace"), arguments: arguments,
-                environment: ["RABBIT": broker, "STORAGE_DIRECTORY": storageFolder.path], folder: folder,
-                standardOutput: output, standardError: errors))
+                environment: [
+                    "RABBIT": broker, "STORAGE_DIRECTORY": storageFolder.path, "WRITE_TOKEN": Self.writeToken,
+                    "GATEWAY_URL": "http://127.0.0.1:\(gateway().port)",
+                ], folder: folder, standardOutput: output,
+                standardError: errors))
         defer { process.signal(SIGKILL) }
         return ToolAnswer(
             exit: try await process.exit(within: .seconds(60)), output: try String(contentsOf: output, encoding: .utf8),
