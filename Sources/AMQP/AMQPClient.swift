@@ -5,16 +5,17 @@ internal import Synchronization
 
 /// A client of one RabbitMQ broker: publishes, consumes, and comes back by itself when the connection breaks.
 ///
-/// It holds two connections, each with a thread of its own: one consumes and acknowledges, the other publishes. So a
-/// broker that takes no messages (back-pressure, a memory alarm) never keeps this process from receiving, and no thread
-/// of Swift's pool ever waits for the network.
+/// It holds two connections: one consumes and acknowledges, the other publishes. So a broker that takes no messages
+/// (back-pressure, a memory alarm) never keeps this process from receiving. Both live on one thread, where nothing waits
+/// for the network; and no thread of Swift's pool ever does.
 ///
 /// Guaranteed: handlers and outcomes are called exactly once; every wait has a limit from ``AMQPConfiguration``; queues,
 /// bindings, prefetch and consumers are made again after a break. Not guaranteed: that a message is delivered once. What
 /// was not acknowledged before a break comes again, and of a publish that had not been confirmed nobody knows.
 public final class AMQPClient: Service {
-    private let consuming: ConnectionLoop<ConsumerRole>
-    private let publishing: ConnectionLoop<PublisherRole>
+    private let thread: ConnectionThread
+    private let consuming: ConnectionLink<ConsumerRole>
+    private let publishing: ConnectionLink<PublisherRole>
     private let configuration: AMQPConfiguration
     private let logger: Logger
     private let lastConsumer = Atomic<UInt64>(0)
@@ -35,24 +36,32 @@ public final class AMQPClient: Service {
         self.configuration = configuration
         self.logger = logger
         let order = HostOrder(configuration.address.hosts)
-        consuming = try ConnectionLoop(
-            name: "consume", configuration: configuration, order: order, logger: logger
+        let thread = try ConnectionThread()
+        self.thread = thread
+        consuming = ConnectionLink(
+            name: "consume", configuration: configuration, order: order, doorbell: thread.doorbell, logger: logger
         ) { _ in
             ConsumerRole(backoff: configuration.backoff, logger: logger)
         }
-        publishing = try ConnectionLoop(
-            name: "publish", configuration: configuration, order: order, logger: logger
+        publishing = ConnectionLink(
+            name: "publish", configuration: configuration, order: order, doorbell: thread.doorbell, logger: logger
         ) { status in
             PublisherRole(
                 declarations: configuration.declarations, status: status, logger: logger, onReturned: onReturned)
         }
     }
 
+    /// Runs tasks on the thread of the connections: `withTaskExecutorPreference(client.executor)`.
+    ///
+    /// For tasks that do little between one message and the next: they are spared two changes of threads for each. They
+    /// share the thread with the connections, so nothing there may block or compute for long (milliseconds, not more). While
+    /// the client does not run, they run on Swift's own pool.
+    public var executor: any TaskExecutor { thread }
+
     /// Connects and serves until the task is cancelled or a graceful shutdown begins; then writes what is waiting, says
     /// goodbye and returns. Called once.
     public func run() async throws {
-        publishing.start()
-        consuming.start()
+        thread.start { [consuming, publishing] in [consuming.driver(), publishing.driver()] }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.breakStuckWrites() }
             try? await gracefulShutdown()
@@ -60,6 +69,7 @@ public final class AMQPClient: Service {
         }
         await publishing.stop()
         await consuming.stop()
+        await thread.ended()
     }
 
     private func breakStuckWrites() async {

@@ -13,6 +13,7 @@
 #include <amqp_tcp_socket.h>
 
 // librabbitmq stands on OpenSSL, and leaves to its users what a certificate has to name, and why one was refused.
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -31,20 +32,32 @@ static inline void millrace_name_thread(const char *name) {
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+// What is learned from OpenSSL while a connection is made. librabbitmq shows neither to its users.
+typedef struct {
+    int fault;     // Why a certificate was refused: the first X509_V_ERR_..., or X509_V_OK.
+    SSL *session;  // Valid as long as the socket is open.
+} millrace_handshake;
+
 // Called by OpenSSL for each finding about a certificate. The places where a context keeps data of ours are macros,
 // which Swift does not import.
-static inline int millrace_note_fault(int is_good, X509_STORE_CTX *check) {
-    if (is_good) return is_good;
+static inline int millrace_note_finding(int is_good, X509_STORE_CTX *check) {
     SSL *ssl = (SSL *)X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx());
-    int *fault = (int *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    if (fault != NULL && *fault == X509_V_OK) *fault = X509_STORE_CTX_get_error(check);
+    millrace_handshake *handshake = (millrace_handshake *)SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if (handshake == NULL) return is_good;
+    handshake->session = ssl;
+    if (!is_good && handshake->fault == X509_V_OK) handshake->fault = X509_STORE_CTX_get_error(check);
     return is_good;
 }
 
-// Has OpenSSL end the handshake when a certificate is refused, and say why: the first X509_V_ERR_... goes to `fault`,
-// which has to live until this is called again with NULL.
-static inline void millrace_note_faults_at(amqp_socket_t *socket, int *fault) {
+// Has OpenSSL end the handshake when a certificate is refused, and say why. What is learned goes to `handshake`, which
+// has to live until this is called again with NULL.
+static inline void millrace_watch_handshake(amqp_socket_t *socket, millrace_handshake *handshake) {
     SSL_CTX *context = (SSL_CTX *)amqp_ssl_socket_get_context(socket);
-    SSL_CTX_set_app_data(context, fault);
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, millrace_note_fault);
+    SSL_CTX_set_app_data(context, handshake);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, millrace_note_finding);
+}
+
+// A write takes what the socket has room for, and what is left may be offered again from another place in memory.
+static inline void millrace_write_in_parts(SSL *session) {
+    SSL_set_mode(session, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }

@@ -29,7 +29,10 @@ public enum MetadataWire {
     /// - Parameter maxConcurrentRequests: How many of each queue at once.
     /// - Returns: The queues.
     public static func queues(maxConcurrentRequests: Int) -> [ServedQueue] {
-        [queryQueue, commandQueue].map { ServedQueue(name: $0, maxConcurrentRequests: maxConcurrentRequests) }
+        [queryQueue, commandQueue].map {
+            ServedQueue(
+                name: $0, maxConcurrentRequests: maxConcurrentRequests, keepsDeadRequests: $0 == commandQueue)
+        }
     }
 }
 

@@ -52,7 +52,9 @@ struct CallerCommand: AsyncParsableCommand {
         let end = begin + .seconds(seconds)
         return try await withThrowingTaskGroup(of: Measurement.self) { group in
             for slot in 0..<outstanding {
-                group.addTask { try await keepCalling(client, slot: slot, from: begin, to: end) }
+                group.addTask(executorPreference: client.executor) {
+                    try await keepCalling(client, slot: slot, from: begin, to: end)
+                }
             }
             return try await group.reduce(into: Measurement()) { $0.add($1) }
         }

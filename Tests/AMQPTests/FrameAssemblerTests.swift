@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct FrameAssemblerTests {
     let start = ContentStart.deliver(
-        consumerTag: "c", deliveryTag: 7, isRedelivered: false, exchange: "e", routingKey: "k")
+        deliveryTag: 7, isRedelivered: false, exchange: "e", routingKey: "k")
     let properties = MessageProperties(type: "storage.read.v1", correlationID: "1")
 
     private func feed(

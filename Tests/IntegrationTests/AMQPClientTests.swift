@@ -213,6 +213,23 @@ final class Collected<Element: Sendable>: Sendable {
         }
     }
 
+    /// A connection has 2,047 channels, and each consumer one of them.
+    @Test func consumersThatComeAndGoLeaveNoChannelBehind() async throws {
+        let name = TestBroker.unique("come-and-go")
+        let client = try TestBroker.client("come-and-go", declarations: [queue(name)])
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            for _ in 0..<2_100 {
+                let consumer = client.addConsumer(Consumer(queue: .fixed(name), prefetchCount: 1) { _ in })
+                await client.cancelConsumer(consumer)
+            }
+            let received = Collected<Delivery>()
+            client.addConsumer(Consumer(queue: .fixed(name), prefetchCount: 1) { received.add($0) })
+            try client.publish(Message(), exchange: "", routingKey: name, isMandatory: false) { _ in }
+            try await eventually("the last one consumes") { received.count == 1 }
+        }
+    }
+
     @Test func aQueueThatDoesNotExistIsNil() async throws {
         let client = try TestBroker.client("inspect")
         try await withRunning([client]) {

@@ -9,7 +9,8 @@ import Testing
 
 /// Requests whose workers are lost, against the real broker that RABBIT names.
 @Suite(.serialized) struct RedeliveryTests {
-    private let queue = ServedQueue(name: TestBroker.unique("redelivery"), maxConcurrentRequests: 4)
+    private let queue = ServedQueue(
+        name: TestBroker.unique("redelivery"), maxConcurrentRequests: 4, keepsDeadRequests: true)
     private let service = TestBroker.unique("service")
     private var method: RPCMethod { RPCMethod("work.v1", queue: queue.name, isIdempotent: false) }
 
@@ -109,5 +110,23 @@ import Testing
         #expect(error.code == .internal)
         #expect(error.message.contains("3 workers"))
         #expect(begun.count == 3)
+        #expect(try await deadRequests() == [ByteBuffer(string: "work")])
+    }
+
+    /// What has been put aside.
+    private func deadRequests() async throws -> [ByteBuffer] {
+        let bodies = Collected<ByteBuffer>()
+        let amqp = try TestBroker.client("coroner")
+        try await withRunning([amqp]) {
+            amqp.addConsumer(
+                Consumer(
+                    declarations: [], queue: .fixed(EventTopology.deadQueue(of: queue.name)), prefetchCount: 10,
+                    onDelivery: { delivery in
+                        bodies.add(delivery.message.body)
+                        amqp.acknowledge(delivery.token)
+                    }))
+            try await eventually("a dead request") { bodies.count >= 1 }
+        }
+        return bodies.all
     }
 }

@@ -281,7 +281,7 @@ private enum SecureBroker {
                 }
             }
             try await eventually("the break is told", within: .seconds(20)) {
-                log.lines.contains { $0.contains("was stuck") } && failed.count > 0
+                log.lines.contains { $0.contains("has taken no bytes") } && failed.count > 0
             }
             proxy.behave(.pass)
             try await eventually("connected again", within: .seconds(20)) { client.isConnected }

@@ -33,6 +33,8 @@ final class InMemoryTransport: ClientTransport, ServerTransport {
 
     func deliver(_ request: IncomingRequest) { state.withLock { $0.onRequest }?(request) }
 
+    var executor: (any TaskExecutor)? { nil }
+
     // MARK: Client
 
     func start(_ onEvent: @escaping @Sendable (ClientTransportEvent) -> Void) {

@@ -16,6 +16,9 @@ struct AcknowledgementBatch {
     private var open: [UInt64] = []
     private var done: [UInt64] = []
 
+    /// Whether everything that was delivered has been settled, and told to the broker.
+    var isSettled: Bool { open.isEmpty }
+
     /// The broker has delivered this.
     mutating func delivered(_ tag: UInt64) {
         open.append(tag)

@@ -26,13 +26,13 @@ struct ConfirmTracker<Entry> {
     /// How many publishes are not settled.
     private(set) var unsettledCount = 0
 
-    /// Notes a publish that is about to be written.
-    ///
-    /// - Returns: The number that the broker will know it by.
-    mutating func published(_ entry: Entry) -> UInt64 {
+    /// The number that the broker will know the next publish by.
+    var nextNumber: UInt64 { firstNumber + UInt64(pending.count) }
+
+    /// Notes a publish.
+    mutating func published(_ entry: Entry) {
         pending.append(Pending(entry: entry))
         unsettledCount += 1
-        return firstNumber + UInt64(pending.count) - 1
     }
 
     /// Notes that the broker sent a message back. A number that is not pending is ignored.

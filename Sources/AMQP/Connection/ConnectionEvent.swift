@@ -37,6 +37,6 @@ protocol ConnectionRole: AnyObject, SendableMetatype {
     /// A piece of work came while there is no connection.
     func refuse(_ command: Command, _ error: AMQPError)
 
-    /// How many body bytes a piece of work writes.
-    static func writtenBytes(of command: Command) -> Int
+    /// Everything that has been done so far has been handed over to the socket.
+    func written()
 }

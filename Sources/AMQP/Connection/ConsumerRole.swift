@@ -21,20 +21,21 @@ final class ConsumerRole: ConnectionRole {
         let consumer: Consumer
         let channel: UInt16
         var isChannelOpen = false
+        /// Which opening of the channel this is; `nil` while it is closed. A token of another epoch belongs to a channel that
+        /// is gone: acknowledging it would make the broker close the present one.
+        var epoch: UInt64?
+        var acknowledgements = AcknowledgementBatch()
         /// The consumer tag, while it consumes.
         var tag: String?
         var failures = 0
         var retryAt: ContinuousClock.Instant?
         var cancelled: (@Sendable () -> Void)?
+        /// It has been cancelled, and whoever asked for that has been told. It stays until what it was given is settled.
+        var isLeaving = false
     }
 
     private var entries: [Entry] = []
-    private var nextChannel: UInt16 = 2
     private var isInspectionChannelOpen = false
-    /// The epoch of each open channel. A token of another epoch belongs to a channel that is gone: acknowledging it
-    /// would make the broker close the present one.
-    private var epochs: [UInt16: UInt64] = [:]
-    private var acknowledgements: [UInt16: AcknowledgementBatch] = [:]
     private var lastEpoch: UInt64 = 0
     /// Rejections whose time has not come. Bounded by the prefetch, like all that is not acknowledged.
     private var postponed: [(instant: ContinuousClock.Instant, command: ConsumerCommand)] = []
@@ -47,7 +48,7 @@ final class ConsumerRole: ConnectionRole {
         self.logger = logger
     }
 
-    static func writtenBytes(of command: ConsumerCommand) -> Int { 0 }
+    func written() {}
 
     // MARK: Coming and going
 
@@ -57,16 +58,14 @@ final class ConsumerRole: ConnectionRole {
 
     func disconnected(_ error: AMQPError) {
         isInspectionChannelOpen = false
-        epochs.removeAll()
-        acknowledgements.removeAll()
         postponed.removeAll()
         for index in entries.indices {
-            entries[index].isChannelOpen = false
+            closed(index)
             entries[index].retryAt = nil
             deactivate(index, error)
             finishCancelling(index)
         }
-        removeCancelled()
+        entries.removeAll(where: \.isLeaving)
     }
 
     /// Begins to consume. A refusal by the broker is tried again later; a broken connection is thrown.
@@ -88,8 +87,8 @@ final class ConsumerRole: ConnectionRole {
             try connection.openChannel(channel)
             entries[index].isChannelOpen = true
             lastEpoch += 1
-            epochs[channel] = lastEpoch
-            acknowledgements[channel] = AcknowledgementBatch()
+            entries[index].epoch = lastEpoch
+            entries[index].acknowledgements = AcknowledgementBatch()
         }
         var names: [QueueName: String] = [:]
         for declaration in consumer.declarations {
@@ -111,16 +110,20 @@ final class ConsumerRole: ConnectionRole {
     }
 
     private func channelClosed(_ index: Int, _ error: AMQPError) {
-        entries[index].isChannelOpen = false
-        epochs[entries[index].channel] = nil
-        acknowledgements[entries[index].channel] = nil
+        closed(index)
         deactivate(index, error)
         finishCancelling(index)
         retryLater(index, error)
     }
 
+    private func closed(_ index: Int) {
+        entries[index].isChannelOpen = false
+        entries[index].epoch = nil
+        entries[index].acknowledgements = AcknowledgementBatch()
+    }
+
     private func retryLater(_ index: Int, _ error: AMQPError) {
-        guard entries[index].cancelled == nil else { return }
+        guard entries[index].cancelled == nil, !entries[index].isLeaving else { return }
         let wait = backoff.delay(attempt: entries[index].failures + 2, using: &generator)
         entries[index].failures += 1
         entries[index].retryAt = .now + wait
@@ -138,7 +141,7 @@ final class ConsumerRole: ConnectionRole {
             append(id, consumer)
             try activate(entries.count - 1, on: connection)
         case .cancel(let id, let done):
-            guard let index = entries.firstIndex(where: { $0.id == id }) else { return done() }
+            guard let index = entries.firstIndex(where: { $0.id == id && !$0.isLeaving }) else { return done() }
             let earlier = entries[index].cancelled
             entries[index].cancelled = {
                 earlier?()
@@ -153,19 +156,22 @@ final class ConsumerRole: ConnectionRole {
                 channelClosed(index, error)
             }
         case .acknowledge(let token):
-            guard epochs[token.channel] == token.epoch else { return }
-            acknowledgements[token.channel]?.acknowledged(token.tag)
+            guard let index = index(of: token) else { return }
+            entries[index].acknowledgements.acknowledged(token.tag)
         case .reject(let token, let requeue, let notBefore):
             if let notBefore, notBefore > .now {
                 postponed.append((notBefore, command))
-            } else if epochs[token.channel] == token.epoch,
-                acknowledgements[token.channel]?.rejected(token.tag) == true
-            {
+            } else if let index = index(of: token), entries[index].acknowledgements.rejected(token.tag) {
                 try connection.reject(token.tag, requeue: requeue, on: token.channel)
             }
         case .inspect(let queue, let answer):
             try inspect(queue, on: connection, answer)
         }
+    }
+
+    /// The consumer that a delivery came to, unless its channel has been closed since.
+    private func index(of token: DeliveryToken) -> Int? {
+        entries.firstIndex { $0.channel == token.channel && $0.epoch == token.epoch }
     }
 
     func refuse(_ command: ConsumerCommand, _ error: AMQPError) {
@@ -180,8 +186,8 @@ final class ConsumerRole: ConnectionRole {
     }
 
     private func append(_ id: Consumer.ID, _ consumer: Consumer) {
-        entries.append(Entry(id: id, consumer: consumer, channel: nextChannel))
-        nextChannel += 1
+        let channel = (2...UInt16.max).first { number in !entries.contains { $0.channel == number } }
+        entries.append(Entry(id: id, consumer: consumer, channel: channel ?? .max))
     }
 
     private func inspect(
@@ -208,16 +214,15 @@ final class ConsumerRole: ConnectionRole {
 
     func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
         switch event {
-        case .content(.deliver(_, let tag, let isRedelivered, let exchange, let key), let message):
-            guard let epoch = epochs[channel], let entry = entries.first(where: { $0.channel == channel }) else {
-                return
-            }
-            if entry.consumer.acknowledgement == .explicit { acknowledgements[channel]?.delivered(tag) }
-            entry.consumer.onDelivery(
+        case .content(.deliver(let tag, let isRedelivered, let exchange, let key), let message):
+            guard let index = entries.firstIndex(where: { $0.channel == channel }), let epoch = entries[index].epoch
+            else { return }
+            if entries[index].consumer.acknowledgement == .explicit { entries[index].acknowledgements.delivered(tag) }
+            entries[index].consumer.onDelivery(
                 Delivery(
                     token: DeliveryToken(epoch: epoch, channel: channel, tag: tag), isRedelivered: isRedelivered,
                     exchange: exchange, routingKey: key, message: message))
-        case .oversized(.deliver(_, let tag, _, let exchange, let key), let bodyBytes):
+        case .oversized(.deliver(let tag, _, let exchange, let key), let bodyBytes):
             Counter(label: "amqp_refused_messages_total", dimensions: [("reason", "oversized")]).increment()
             logger.warning(
                 "A message is too large and is refused",
@@ -243,31 +248,39 @@ final class ConsumerRole: ConnectionRole {
         for index in entries.indices {
             if let retryAt = entries[index].retryAt, retryAt <= now { try activate(index, on: connection) }
         }
-        let due = postponed.filter { $0.instant <= now }
-        if !due.isEmpty {
+        if postponed.contains(where: { $0.instant <= now }) {
+            let due = postponed.filter { $0.instant <= now }
             postponed.removeAll { $0.instant <= now }
             for (_, command) in due { try perform(command, on: connection) }
         }
-        for channel in acknowledgements.keys {
-            for frame in acknowledgements[channel]?.flush() ?? [] {
-                try connection.acknowledge(frame.tag, isMultiple: frame.isMultiple, on: channel)
+        for index in entries.indices where entries[index].epoch != nil {
+            for frame in entries[index].acknowledgements.flush() {
+                try connection.acknowledge(frame.tag, isMultiple: frame.isMultiple, on: entries[index].channel)
             }
         }
+        try closeLeft(connection)
         // Deliveries that came before the broker's consent may still lie in the library.
         guard !connection.hasBufferedInput, entries.contains(where: { $0.cancelled != nil }) else { return }
         for index in entries.indices { finishCancelling(index) }
-        removeCancelled()
     }
 
     private func finishCancelling(_ index: Int) {
-        guard let done = entries[index].cancelled else { return }
-        // Called once, whatever else comes before the entry is removed.
-        entries[index].cancelled = {}
+        guard let done = entries[index].cancelled.take() else { return }
+        entries[index].isLeaving = true
         done()
     }
 
-    private func removeCancelled() {
-        entries.removeAll { $0.cancelled != nil }
+    /// Closes the channels of consumers that are done with. A connection has some 2,000.
+    private func closeLeft(_ connection: RawConnection) throws(AMQPError) {
+        while let index = entries.firstIndex(where: { $0.isLeaving && $0.acknowledgements.isSettled }) {
+            let entry = entries.remove(at: index)
+            guard entry.isChannelOpen else { continue }
+            do {
+                try connection.closeChannel(entry.channel)
+            } catch {
+                guard case .channelClosed = error.kind else { throw error }
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@ internal import NIOCore
 
 /// The method frame that a content (a message) begins with.
 enum ContentStart: Equatable {
-    case deliver(consumerTag: String, deliveryTag: UInt64, isRedelivered: Bool, exchange: String, routingKey: String)
+    case deliver(deliveryTag: UInt64, isRedelivered: Bool, exchange: String, routingKey: String)
     case returned(code: UInt16, text: String, exchange: String, routingKey: String)
 }
 
@@ -40,7 +40,8 @@ struct FrameAssembler {
         }
     }
 
-    private var contents: [UInt16: Content] = [:]
+    /// By channel. The numbers are ours, so they are small.
+    private var contents: [Content?] = []
     private let maxBodyBytes: Int
 
     init(maxBodyBytes: Int) {
@@ -48,11 +49,20 @@ struct FrameAssembler {
     }
 
     /// Whether a channel is between two messages.
-    func isIdle(_ channel: UInt16) -> Bool { contents[channel] == nil }
+    func isIdle(_ channel: UInt16) -> Bool { content(on: channel) == nil }
+
+    private func content(on channel: UInt16) -> Content? {
+        Int(channel) < contents.count ? contents[Int(channel)] : nil
+    }
+
+    private mutating func begin(_ content: Content, on channel: UInt16) {
+        while contents.count <= Int(channel) { contents.append(nil) }
+        contents[Int(channel)] = content
+    }
 
     /// Forgets what a channel had begun: the channel was closed.
     mutating func reset(_ channel: UInt16) {
-        contents[channel] = nil
+        if Int(channel) < contents.count { contents[Int(channel)] = nil }
     }
 
     /// Takes the next frame of a channel.
@@ -60,20 +70,25 @@ struct FrameAssembler {
     /// - Returns: The message that this frame completed, if it did.
     /// - Throws: `protocolViolation` when the frame cannot follow the one before; the connection must be given up.
     mutating func accept(_ frame: ContentFrame, on channel: UInt16) throws(AMQPError) -> AssembledContent? {
-        switch (contents[channel], frame) {
-        case (nil, .start(let start)):
-            contents[channel] = Content(start)
+        let content = content(on: channel)
+        switch frame {
+        case .start(let start):
+            guard content == nil else { throw outOfOrder(frame, channel) }
+            begin(Content(start), on: channel)
             return nil
-        case (let content?, .header(let bodyBytes, let properties)) where content.properties == nil:
+        case .header(let bodyBytes, let properties):
+            guard let content, content.properties == nil else { throw outOfOrder(frame, channel) }
             begin(content, bodyBytes: bodyBytes, properties: properties)
             return finishIfComplete(content, on: channel)
-        case (let content?, .body(let fragment)) where content.properties != nil:
+        case .body(let fragment):
+            guard let content, content.properties != nil else { throw outOfOrder(frame, channel) }
             try append(fragment, to: content)
             return finishIfComplete(content, on: channel)
-        default:
-            throw AMQPError(
-                .protocolViolation, "The broker sent a \(frame.name) frame on channel \(channel) out of order.")
         }
+    }
+
+    private func outOfOrder(_ frame: ContentFrame, _ channel: UInt16) -> AMQPError {
+        AMQPError(.protocolViolation, "The broker sent a \(frame.name) frame on channel \(channel) out of order.")
     }
 
     private func begin(_ content: Content, bodyBytes: UInt64, properties: MessageProperties) {
@@ -96,7 +111,7 @@ struct FrameAssembler {
 
     private mutating func finishIfComplete(_ content: Content, on channel: UInt16) -> AssembledContent? {
         guard content.remainingBytes == 0, let properties = content.properties else { return nil }
-        contents[channel] = nil
+        reset(channel)
         if content.isOversized { return .oversized(content.start, bodyBytes: content.bodyBytes) }
         return .message(content.start, Message(properties: properties, body: content.body))
     }

@@ -3,6 +3,7 @@ internal import CRabbitMQ
 /// Turns librabbitmq's frames into events.
 struct FrameReader {
     private var assembler: FrameAssembler
+    private let recent = RecentTexts()
 
     init(maxBodyBytes: Int) {
         assembler = FrameAssembler(maxBodyBytes: maxBodyBytes)
@@ -56,7 +57,7 @@ struct FrameReader {
             throw AMQPError(.protocolViolation, "The broker sent a header frame that is none of a message.")
         }
         let properties = WireDecoder.properties(
-            decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee)
+            decoded.assumingMemoryBound(to: amqp_basic_properties_t.self).pointee, recent: recent)
         return .header(bodyBytes: wire.body_size, properties: properties)
     }
 
@@ -78,9 +79,9 @@ struct FrameReader {
             return try assemble(
                 .start(
                     .deliver(
-                        consumerTag: WireDecoder.string(deliver.consumer_tag), deliveryTag: deliver.delivery_tag,
-                        isRedelivered: deliver.redelivered != 0, exchange: WireDecoder.string(deliver.exchange),
-                        routingKey: WireDecoder.string(deliver.routing_key))), channel)
+                        deliveryTag: deliver.delivery_tag, isRedelivered: deliver.redelivered != 0,
+                        exchange: recent.text(deliver.exchange, at: .exchange),
+                        routingKey: recent.text(deliver.routing_key, at: .routingKey))), channel)
         case Int32(AMQP_BASIC_RETURN_METHOD):
             let returned = decoded.assumingMemoryBound(to: amqp_basic_return_t.self).pointee
             return try assemble(

@@ -14,14 +14,27 @@ public enum PublishOutcome: Sendable {
     case failed(AMQPError)
 }
 
-/// A message on its way to the publishing thread.
-struct PublishCommand: Sendable {
+/// A message on its way to the publishing connection. A class, since it passes through many hands, and a copy of all its
+/// texts for each would cost more than the rest of a publish.
+final class PublishCommand: Sendable {
     let message: Message
     let exchange: String
     let routingKey: String
     let isMandatory: Bool
     let isConfirmed: Bool
     let onOutcome: @Sendable (PublishOutcome) -> Void
+
+    init(
+        message: Message, exchange: String, routingKey: String, isMandatory: Bool, isConfirmed: Bool,
+        onOutcome: @escaping @Sendable (PublishOutcome) -> Void
+    ) {
+        self.message = message
+        self.exchange = exchange
+        self.routingKey = routingKey
+        self.isMandatory = isMandatory
+        self.isConfirmed = isConfirmed
+        self.onOutcome = onOutcome
+    }
 }
 
 /// The connection that publishes: one channel without confirms, one with.
@@ -36,6 +49,8 @@ final class PublisherRole: ConnectionRole {
     private let logger: Logger
     private let onReturned: @Sendable (ReturnedMessage) -> Void
     private var confirms = ConfirmTracker<PublishCommand>()
+    /// Published without confirms and perhaps not handed over to the socket yet.
+    private var unwritten: [PublishCommand] = []
     private var blockedSince: ContinuousClock.Instant?
     private var refusals = FreshRefusals()
 
@@ -50,8 +65,6 @@ final class PublisherRole: ConnectionRole {
         self.logger = logger
         self.onReturned = onReturned
     }
-
-    static func writtenBytes(of command: PublishCommand) -> Int { command.weight }
 
     func connected(_ connection: RawConnection) throws(AMQPError) {
         refusals.connected(now: .now)
@@ -100,21 +113,35 @@ final class PublisherRole: ConnectionRole {
                     throw error
                 }
             }
-            let number = confirms.published(command)
-            var message = command.message
-            if command.isMandatory {
-                message.properties.headers[Self.numberHeader] = .int(Int64(number))
-            }
-            try connection.publish(message, command, on: Self.confirmChannel)
+            let number = FieldTable.Entry(Self.numberHeader, .int(Int64(confirms.nextNumber)))
+            let mark = command.isMandatory ? number : nil
+            guard try publish(command, mark, on: Self.confirmChannel, connection) else { return }
+            confirms.published(command)
         } else {
-            do {
-                try connection.publish(command.message, command, on: Self.plainChannel)
-            } catch {
-                command.onOutcome(.failed(error))
-                throw error
-            }
-            command.onOutcome(.accepted)
+            guard try publish(command, nil, on: Self.plainChannel, connection) else { return }
+            unwritten.append(command)
         }
+    }
+
+    /// - Returns: Whether it was taken; otherwise its outcome has been told.
+    private func publish(
+        _ command: PublishCommand, _ mark: FieldTable.Entry?, on channel: UInt16, _ connection: RawConnection
+    ) throws(AMQPError) -> Bool {
+        do {
+            try connection.publish(command, adding: mark, on: channel)
+            return true
+        } catch {
+            command.onOutcome(.failed(error))
+            // What does not fit into a frame harms nobody else.
+            guard error.kind == .invalidConfiguration else { throw error }
+            return false
+        }
+    }
+
+    func written() {
+        guard !unwritten.isEmpty else { return }
+        for command in unwritten { command.onOutcome(.accepted) }
+        unwritten.removeAll(keepingCapacity: true)
     }
 
     func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
@@ -176,6 +203,8 @@ final class PublisherRole: ConnectionRole {
 
     func disconnected(_ error: AMQPError) {
         measureBlockedTime()
+        for command in unwritten { command.onOutcome(.failed(error)) }
+        unwritten.removeAll()
         failUnsettled(error)
     }
 
@@ -198,14 +227,6 @@ final class PublisherRole: ConnectionRole {
 extension PublishCommand {
     /// What it takes in the mailbox: the body, and a flat allowance for the properties.
     var weight: Int { message.body.readableBytes + 512 }
-}
-
-extension RawConnection {
-    fileprivate func publish(_ message: Message, _ command: PublishCommand, on channel: UInt16) throws(AMQPError) {
-        try publish(
-            message, exchange: command.exchange, routingKey: command.routingKey, isMandatory: command.isMandatory,
-            on: channel)
-    }
 }
 
 extension PublishOutcome {

@@ -11,9 +11,12 @@ final class RawConnection: FrameSource {
     private let connection: amqp_connection_state_t
     private let encoder = WireEncoder()
     private let breaker: SocketBreaker
+    private let maxWriteTime: Duration
     private var openedChannels: Set<UInt16> = [0]
-    /// The largest frame, as agreed with the broker.
-    private let maxFrameBytes: Int
+    private let writer: FrameWriter
+    private var heartbeats: Heartbeats
+    /// Since when the socket has taken nothing of what waits for it.
+    private var stuckSince: ContinuousClock.Instant?
     let descriptor: Int32
     /// The node it leads to.
     let host: BrokerHost
@@ -25,8 +28,9 @@ final class RawConnection: FrameSource {
         guard let connection = amqp_new_connection() else {
             throw AMQPError(.unreachable, "There is no memory for a connection.")
         }
+        let session: OpaquePointer?
         do {
-            try Self.open(connection, configuration, host)
+            session = try Self.open(connection, configuration, host)
             try Self.logIn(connection, configuration, host, encoder)
         } catch {
             amqp_destroy_connection(connection)
@@ -35,8 +39,11 @@ final class RawConnection: FrameSource {
         self.connection = connection
         self.breaker = breaker
         self.host = host
-        maxFrameBytes = Int(amqp_get_frame_max(connection))
+        maxWriteTime = .seconds(configuration.maxWriteSeconds)
+        heartbeats = Self.takeOverHeartbeats(connection)
         descriptor = amqp_get_sockfd(connection)
+        writer = FrameWriter(
+            to: session.map { .session($0) } ?? .socket(descriptor), maxFrameBytes: Int(amqp_get_frame_max(connection)))
         breaker.attach(descriptor)
     }
 
@@ -47,19 +54,22 @@ final class RawConnection: FrameSource {
 
     /// Says goodbye, waiting at most the reply time for the broker's answer.
     func close() {
+        guard (try? drain()) != nil else { return }
         _ = amqp_connection_close(connection, AMQP_REPLY_SUCCESS)
     }
 
+    /// - Returns: The session of OpenSSL, with TLS.
     private static func open(
         _ connection: amqp_connection_state_t, _ configuration: AMQPConfiguration, _ host: BrokerHost
-    ) throws(AMQPError) {
+    ) throws(AMQPError) -> OpaquePointer? {
+        var session: OpaquePointer?
         let address = configuration.address
         let socket = address.usesTLS ? amqp_ssl_socket_new(connection) : amqp_tcp_socket_new(connection)
         guard let socket else { throw AMQPError(.unreachable, "There is no memory for a socket.") }
         var timeout = timeval(tv_sec: configuration.connectSeconds, tv_usec: 0)
         let begin = ContinuousClock.now
         if address.usesTLS {
-            try TrustedSocket(socket, address, host).open(within: timeout)
+            session = try TrustedSocket(socket, address, host).open(within: timeout)
         } else {
             let status = amqp_socket_open_noblock(socket, host.name, Int32(host.port), &timeout)
             guard status == AMQP_STATUS_OK.rawValue else {
@@ -72,6 +82,7 @@ final class RawConnection: FrameSource {
         amqp_set_handshake_timeout(connection, &timeout)
         var reply = timeval(tv_sec: configuration.replySeconds, tv_usec: 0)
         amqp_set_rpc_timeout(connection, &reply)
+        return session
     }
 
     private static func logIn(
@@ -117,6 +128,13 @@ final class RawConnection: FrameSource {
         }
     }
 
+    /// The library would write its own in the middle of ours.
+    private static func takeOverHeartbeats(_ connection: amqp_connection_state_t) -> Heartbeats {
+        let agreed = Heartbeats(agreedSeconds: Int(amqp_get_heartbeat(connection)), now: .now)
+        amqp_tune_connection(connection, amqp_get_channel_max(connection), amqp_get_frame_max(connection), 0)
+        return agreed
+    }
+
     static func text(ofStatus status: Int32) -> String {
         String(cString: amqp_error_string2(status))
     }
@@ -124,22 +142,26 @@ final class RawConnection: FrameSource {
     // MARK: Calls that wait for the broker
 
     func openChannel(_ channel: UInt16) throws(AMQPError) {
+        try drain()
         amqp_channel_open(connection, channel)
         try checkReply(on: channel, doing: "open a channel")
         openedChannels.insert(channel)
     }
 
     func closeChannel(_ channel: UInt16) throws(AMQPError) {
+        try drain()
         try check(amqp_channel_close(connection, channel, AMQP_REPLY_SUCCESS), on: channel, doing: "close a channel")
     }
 
     func selectConfirms(_ channel: UInt16) throws(AMQPError) {
+        try drain()
         amqp_confirm_select(connection, channel)
         try checkReply(on: channel, doing: "ask for publisher confirms")
     }
 
     func declareExchange(_ name: String, kind: ExchangeKind, on channel: UInt16) throws(AMQPError) {
         defer { encoder.reset() }
+        try drain()
         amqp_exchange_declare(
             connection, channel, encoder.bytes(name), encoder.bytes(kind.rawValue), 0, 1, 0, 0, encoder.table([:]))
         try checkReply(on: channel, doing: "declare the exchange \(name)")
@@ -152,6 +174,7 @@ final class RawConnection: FrameSource {
             case .durable: (1, 0)
             case .exclusive: (0, 1)
             }
+        try drain()
         amqp_queue_declare(
             connection, channel, encoder.bytes(name), 0, durable, exclusive, exclusive,
             encoder.table(queue.arguments))
@@ -161,6 +184,7 @@ final class RawConnection: FrameSource {
     /// Looks at a queue without making it. When there is none, the broker closes the channel with 404.
     func inspectQueue(_ name: String, on channel: UInt16) throws(AMQPError) -> QueueStatus {
         defer { encoder.reset() }
+        try drain()
         let answer = amqp_queue_declare(
             connection, channel, encoder.bytes(name), 1, 0, 0, 0, encoder.table([:]))
         try checkReply(on: channel, doing: "look at the queue \(name)")
@@ -171,6 +195,7 @@ final class RawConnection: FrameSource {
 
     func bindQueue(_ queue: String, exchange: String, routingKey: String, on channel: UInt16) throws(AMQPError) {
         defer { encoder.reset() }
+        try drain()
         amqp_queue_bind(
             connection, channel, encoder.bytes(queue), encoder.bytes(exchange), encoder.bytes(routingKey),
             encoder.table([:]))
@@ -178,6 +203,7 @@ final class RawConnection: FrameSource {
     }
 
     func setPrefetch(_ count: UInt16, on channel: UInt16) throws(AMQPError) {
+        try drain()
         amqp_basic_qos(connection, channel, 0, count, 0)
         try checkReply(on: channel, doing: "set the prefetch")
     }
@@ -185,6 +211,7 @@ final class RawConnection: FrameSource {
     /// - Returns: The consumer tag.
     func consume(_ queue: String, isAutomatic: Bool, on channel: UInt16) throws(AMQPError) -> String {
         defer { encoder.reset() }
+        try drain()
         let answer = amqp_basic_consume(
             connection, channel, encoder.bytes(queue), encoder.bytes(""), 0, isAutomatic ? 1 : 0, 0,
             encoder.table([:]))
@@ -194,6 +221,7 @@ final class RawConnection: FrameSource {
 
     func cancelConsumer(_ tag: String, on channel: UInt16) throws(AMQPError) {
         defer { encoder.reset() }
+        try drain()
         amqp_basic_cancel(connection, channel, encoder.bytes(tag))
         try checkReply(on: channel, doing: "cancel a consumer")
     }
@@ -203,6 +231,7 @@ final class RawConnection: FrameSource {
     }
 
     private func check(_ reply: amqp_rpc_reply_t, on channel: UInt16, doing task: String) throws(AMQPError) {
+        breaker.writeEnds()
         switch reply.reply_type {
         case AMQP_RESPONSE_NORMAL:
             amqp_maybe_release_buffers_on_channel(connection, channel)
@@ -221,65 +250,99 @@ final class RawConnection: FrameSource {
 
     // MARK: Calls that only write
 
+    // They only gather frames; ``flush()`` writes them.
+
+    /// - Parameters:
+    ///   - command: What to publish.
+    ///   - header: A header to add to it.
+    ///   - channel: Where.
+    /// - Throws: `invalidConfiguration` when the properties do not fit into a frame; then nothing of it is written.
     func publish(
-        _ message: Message, exchange: String, routingKey: String, isMandatory: Bool, on channel: UInt16
+        _ command: PublishCommand, adding header: FieldTable.Entry?, on channel: UInt16
     ) throws(AMQPError) {
         defer { encoder.reset() }
-        var properties = encoder.properties(message.properties)
-        let (exchange, key) = (encoder.bytes(exchange), encoder.bytes(routingKey))
-        breaker.writeBegins()
-        let status = message.body.withUnsafeReadableBytes { body in
-            amqp_basic_publish(
-                connection, channel, exchange, key, isMandatory ? 1 : 0, 0, &properties,
-                amqp_bytes_t(len: body.count, bytes: UnsafeMutableRawPointer(mutating: body.baseAddress)))
-        }
-        breaker.writeEnds()
-        try check(status, doing: "publish")
-        if leavesCork(message.body.readableBytes) { flush() }
+        let message = command.message
+        var properties = encoder.properties(message.properties, adding: header)
+        let (exchange, key) = (encoder.bytes(command.exchange), encoder.bytes(command.routingKey))
+        let mandatory: amqp_boolean_t = command.isMandatory ? 1 : 0
+        var method = amqp_basic_publish_t(
+            ticket: 0, exchange: exchange, routing_key: key, mandatory: mandatory, immediate: 0)
+        try writer.add(&method, &properties, message.body, on: channel)
     }
 
     func acknowledge(_ tag: UInt64, isMultiple: Bool, on channel: UInt16) throws(AMQPError) {
-        breaker.writeBegins()
-        let status = amqp_basic_ack(connection, channel, tag, isMultiple ? 1 : 0)
-        breaker.writeEnds()
-        try check(status, doing: "acknowledge")
+        var method = amqp_basic_ack_t(delivery_tag: tag, multiple: isMultiple ? 1 : 0)
+        try writer.add(method: UInt32(AMQP_BASIC_ACK_METHOD), &method, on: channel)
     }
 
     func reject(_ tag: UInt64, requeue: Bool, on channel: UInt16) throws(AMQPError) {
-        breaker.writeBegins()
-        let status = amqp_basic_nack(connection, channel, tag, 0, requeue ? 1 : 0)
-        breaker.writeEnds()
-        try check(status, doing: "reject")
+        var method = amqp_basic_nack_t(delivery_tag: tag, multiple: 0, requeue: requeue ? 1 : 0)
+        try writer.add(method: UInt32(AMQP_BASIC_NACK_METHOD), &method, on: channel)
     }
 
     func confirmChannelClose(_ channel: UInt16) throws(AMQPError) {
         var method = amqp_channel_close_ok_t()
-        try check(
-            amqp_send_method(connection, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &method), doing: "close a channel")
+        try writer.add(method: UInt32(AMQP_CHANNEL_CLOSE_OK_METHOD), &method, on: channel)
     }
 
     func confirmConnectionClose() {
         var method = amqp_connection_close_ok_t()
-        _ = amqp_send_method(connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &method)
+        try? writer.add(method: UInt32(AMQP_CONNECTION_CLOSE_OK_METHOD), &method, on: 0)
+        _ = try? flush()
     }
 
-    private func check(_ status: Int32, doing task: String) throws(AMQPError) {
-        guard status != AMQP_STATUS_OK.rawValue else { return }
-        throw AMQPError(
-            .connectionLost, "The connection broke while it tried to \(task): \(Self.text(ofStatus: status)).")
+    /// How many bytes have been gathered and not been written yet.
+    var unwrittenBytes: Int { writer.pendingBytes }
+
+    /// Whether it is time for ``flush()``, before more is gathered.
+    var isFull: Bool { unwrittenBytes >= 65_536 }
+
+    /// Writes what has been gathered, as far as the socket takes it; never waits.
+    ///
+    /// - Returns: Whether the socket would take more.
+    /// - Throws: `connectionLost`, also when it has taken nothing for the time that a write may take.
+    func flush() throws(AMQPError) -> Bool {
+        guard writer.pendingBytes > 0 else { return true }
+        let now = ContinuousClock.now
+        if try writer.flush() > 0 {
+            heartbeats.sent(now: now)
+            stuckSince = nil
+        }
+        guard writer.pendingBytes > 0 else { return true }
+        let since = stuckSince ?? now
+        stuckSince = since
+        guard since.duration(to: now) <= maxWriteTime else {
+            throw AMQPError(.connectionLost, "The broker has taken no bytes for \(maxWriteTime).")
+        }
+        return false
     }
 
-    /// librabbitmq 0.11 sends every body frame but the last with `MSG_MORE`, and takes a full frame for one that is
-    /// not the last: then the kernel holds the end of the message back for up to 200 ms, or until what went before it
-    /// has been acknowledged.
-    private func leavesCork(_ bodyBytes: Int) -> Bool {
-        bodyBytes > 0 && bodyBytes.isMultiple(of: maxFrameBytes - 8)
+    /// Writes all that has been gathered, waiting for the socket where that has to be: the library is about to write, for
+    /// which it knows no time limit. ``check(_:on:doing:)`` follows.
+    private func drain() throws(AMQPError) {
+        while try !flush() {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = poll(&entry, 1, 100)
+        }
+        breaker.writeBegins()
     }
 
-    /// Setting `TCP_NODELAY` pushes out what is held back (tcp(7)), although it is set already.
-    private func flush() {
-        var one: Int32 = 1
-        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    /// Sends a heartbeat when one is due, and notices when the broker's are missing.
+    ///
+    /// - Parameters:
+    ///   - hasInput: Whether something has come.
+    ///   - now: The time.
+    /// - Throws: `connectionLost`.
+    func beat(hasInput: Bool, now: ContinuousClock.Instant) throws(AMQPError) {
+        if hasInput { heartbeats.received(now: now) }
+        if heartbeats.isLost(now: now) {
+            throw AMQPError(.connectionLost, "Nothing has come from the broker for two heartbeats.")
+        }
+        guard heartbeats.isDue(now: now) else { return }
+        // Behind bytes that wait, it would tell nothing.
+        guard writer.pendingBytes == 0 else { return }
+        writer.addHeartbeat()
+        _ = try flush()
     }
 
     // MARK: Receiving
@@ -291,14 +354,11 @@ final class RawConnection: FrameSource {
         amqp_frames_enqueued(connection) != 0 || amqp_data_in_buffer(connection) != 0
     }
 
-    /// The next frame, if one is there; never waits. Also sends a heartbeat when one is due, and notices when the
-    /// broker's are missing.
+    /// The next frame, if one is there; never waits, and never writes.
     func receive() throws(AMQPError) -> amqp_frame_t? {
         var frame = amqp_frame_t()
         var noTime = timeval(tv_sec: 0, tv_usec: 0)
-        breaker.writeBegins()
         let status = amqp_simple_wait_frame_noblock(connection, &frame, &noTime)
-        breaker.writeEnds()
         switch status {
         case AMQP_STATUS_OK.rawValue: return frame
         case AMQP_STATUS_TIMEOUT.rawValue: return nil

@@ -32,17 +32,21 @@ struct TrustedSocket {
 
     /// Connects, and finds out who answers.
     ///
+    /// - Returns: The session, through which can be written.
     /// - Throws: `unreachable` or `untrusted`.
-    func open(within limit: timeval) throws(AMQPError) {
-        var fault = X509_V_OK
+    func open(within limit: timeval) throws(AMQPError) -> OpaquePointer {
+        var handshake = millrace_handshake(fault: X509_V_OK, session: nil)
         var limit = limit
-        let status = withUnsafeMutablePointer(to: &fault) { place in
-            millrace_note_faults_at(socket, place)
-            defer { millrace_note_faults_at(socket, nil) }
+        let status = withUnsafeMutablePointer(to: &handshake) { place in
+            millrace_watch_handshake(socket, place)
+            defer { millrace_watch_handshake(socket, nil) }
             return amqp_socket_open_noblock(socket, host.name, Int32(host.port), &limit)
         }
-        guard status != AMQP_STATUS_OK.rawValue else { return }
-        switch fault {
+        if status == AMQP_STATUS_OK.rawValue, let session = handshake.session {
+            millrace_write_in_parts(session)
+            return session
+        }
+        switch handshake.fault {
         case X509_V_OK:
             throw AMQPError(.unreachable, unreachability(status))
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -53,7 +57,7 @@ struct TrustedSocket {
                 names, or give the broker a certificate with this one.
                 """)
         default:
-            let reason = String(cString: X509_verify_cert_error_string(Int(fault)))
+            let reason = String(cString: X509_verify_cert_error_string(Int(handshake.fault)))
             throw AMQPError(
                 .untrusted,
                 """

@@ -13,19 +13,22 @@ enum WireDecoder {
         return String(decoding: UnsafeRawBufferPointer(start: base, count: bytes.len), as: UTF8.self)
     }
 
-    static func properties(_ wire: amqp_basic_properties_t) -> MessageProperties {
+    static func properties(
+        _ wire: amqp_basic_properties_t, recent: RecentTexts = RecentTexts()
+    ) -> MessageProperties {
         let flags = Int32(bitPattern: wire._flags)
-        func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? {
-            flags & flag != 0 ? string(bytes) : nil
+        func text(_ flag: Int32, _ bytes: amqp_bytes_t, like place: RecentTexts.Place? = nil) -> String? {
+            guard flags & flag != 0 else { return nil }
+            return place.map { recent.text(bytes, at: $0) } ?? string(bytes)
         }
         return MessageProperties(
-            type: text(AMQP_BASIC_TYPE_FLAG, wire.type),
-            contentType: text(AMQP_BASIC_CONTENT_TYPE_FLAG, wire.content_type),
+            type: text(AMQP_BASIC_TYPE_FLAG, wire.type, like: .type),
+            contentType: text(AMQP_BASIC_CONTENT_TYPE_FLAG, wire.content_type, like: .contentType),
             correlationID: text(AMQP_BASIC_CORRELATION_ID_FLAG, wire.correlation_id),
             messageID: text(AMQP_BASIC_MESSAGE_ID_FLAG, wire.message_id),
-            replyTo: text(AMQP_BASIC_REPLY_TO_FLAG, wire.reply_to),
+            replyTo: text(AMQP_BASIC_REPLY_TO_FLAG, wire.reply_to, like: .replyTo),
             expirationMilliseconds: text(AMQP_BASIC_EXPIRATION_FLAG, wire.expiration).flatMap { Int64($0) },
-            appID: text(AMQP_BASIC_APP_ID_FLAG, wire.app_id),
+            appID: text(AMQP_BASIC_APP_ID_FLAG, wire.app_id, like: .appID),
             isPersistent: flags & AMQP_BASIC_DELIVERY_MODE_FLAG != 0 && wire.delivery_mode == 2,
             headers: flags & AMQP_BASIC_HEADERS_FLAG != 0 ? table(wire.headers, depth: 0) : [:])
     }
@@ -66,10 +69,10 @@ enum WireDecoder {
     }
 
     private static func text(_ bytes: amqp_bytes_t) -> FieldValue {
-        guard let base = bytes.bytes, bytes.len > 0 else { return .string("") }
-        let buffer = UnsafeRawBufferPointer(start: base, count: bytes.len)
-        guard let text = String(validating: buffer, as: UTF8.self) else { return .bytes(Array(buffer)) }
-        return .string(text)
+        // What was not valid has been replaced, so it has other bytes now. (`String(validating:)` takes several times as
+        // long: it goes through generic code byte by byte.)
+        let text = string(bytes)
+        return bytes.areEqual(to: text) ? .string(text) : .bytes(octets(bytes))
     }
 
     private static func octets(_ bytes: amqp_bytes_t) -> [UInt8] {

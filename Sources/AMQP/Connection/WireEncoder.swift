@@ -40,18 +40,31 @@ final class WireEncoder {
         return amqp_bytes_t(len: source.count, bytes: place)
     }
 
-    func table(_ table: FieldTable) -> amqp_table_t {
-        guard !table.entries.isEmpty else { return amqp_table_t(num_entries: 0, entries: nil) }
-        let stride = MemoryLayout<amqp_table_entry_t>.stride
-        let place = allocate(byteCount: stride * table.entries.count)
-            .bindMemory(to: amqp_table_entry_t.self, capacity: table.entries.count)
-        for (index, entry) in table.entries.enumerated() {
-            (place + index).initialize(to: amqp_table_entry_t(key: bytes(entry.name), value: value(entry.value)))
-        }
-        return amqp_table_t(num_entries: Int32(table.entries.count), entries: place)
+    /// - Parameters:
+    ///   - table: The entries.
+    ///   - extra: One more, which stands last.
+    /// - Returns: The table, valid until the next ``reset()``.
+    func table(_ table: FieldTable, adding extra: FieldTable.Entry? = nil) -> amqp_table_t {
+        let count = table.entries.count + (extra == nil ? 0 : 1)
+        guard count > 0 else { return amqp_table_t(num_entries: 0, entries: nil) }
+        let place = allocate(byteCount: MemoryLayout<amqp_table_entry_t>.stride * count)
+            .bindMemory(to: amqp_table_entry_t.self, capacity: count)
+        for index in table.entries.indices { (place + index).initialize(to: entry(table.entries[index])) }
+        if let extra { (place + count - 1).initialize(to: entry(extra)) }
+        return amqp_table_t(num_entries: Int32(count), entries: place)
     }
 
-    func properties(_ properties: MessageProperties) -> amqp_basic_properties_t {
+    private func entry(_ entry: FieldTable.Entry) -> amqp_table_entry_t {
+        amqp_table_entry_t(key: bytes(entry.name), value: value(entry.value))
+    }
+
+    /// - Parameters:
+    ///   - properties: The properties of a message.
+    ///   - header: A header to add to them.
+    /// - Returns: The properties, valid until the next ``reset()``.
+    func properties(
+        _ properties: MessageProperties, adding header: FieldTable.Entry? = nil
+    ) -> amqp_basic_properties_t {
         var wire = amqp_basic_properties_t()
         var flags: Int32 = AMQP_BASIC_DELIVERY_MODE_FLAG
         wire.delivery_mode = properties.isPersistent ? 2 : 1
@@ -63,9 +76,9 @@ final class WireEncoder {
         set(properties.appID, AMQP_BASIC_APP_ID_FLAG, &flags, &wire.app_id)
         let expiration = properties.expirationMilliseconds.map { String($0) }
         set(expiration, AMQP_BASIC_EXPIRATION_FLAG, &flags, &wire.expiration)
-        if !properties.headers.entries.isEmpty {
+        if !properties.headers.entries.isEmpty || header != nil {
             flags |= AMQP_BASIC_HEADERS_FLAG
-            wire.headers = table(properties.headers)
+            wire.headers = table(properties.headers, adding: header)
         }
         wire._flags = amqp_flags_t(bitPattern: flags)
         return wire

@@ -6,12 +6,16 @@ internal import Domain
 /// 1,024 have been counted all counts are halved, so that what was long ago weighs less and less.
 struct LatencyEstimate {
     /// Fewer answers than this say nothing about their slowest hundredth.
-    static let minCount = 32
+    static let minCount: UInt32 = 32
     private static let maxCount: UInt32 = 1_024
     private static let bucketsPerOctave = 4
 
     private var counts = [UInt32](repeating: 0, count: 40 * Self.bucketsPerOctave)
     private var total: UInt32 = 0
+
+    /// The latency that 99 of 100 recent answers stayed below; `nil` while too few are known. Computed anew with every 32nd
+    /// answer, since it is asked for with every call.
+    private(set) var slowestHundredth: Duration?
 
     /// Takes note of one answer.
     mutating func record(_ latency: Duration) {
@@ -19,11 +23,10 @@ struct LatencyEstimate {
         let bucket = min(Self.bucket(of: Int64(min(latency.inSeconds, 3_600) * 1e6)), counts.count - 1)
         counts[bucket] += 1
         total += 1
+        if total.isMultiple(of: Self.minCount) { slowestHundredth = computedSlowestHundredth() }
     }
 
-    /// The latency that 99 of 100 recent answers stayed below; `nil` while too few are known.
-    var slowestHundredth: Duration? {
-        guard total >= Self.minCount else { return nil }
+    private func computedSlowestHundredth() -> Duration? {
         var above = total / 100
         for bucket in counts.indices.reversed() {
             if counts[bucket] > above { return .microseconds(Self.upperBound(of: bucket)) }

@@ -42,6 +42,8 @@ struct PendingCalls {
         var hedges = 0
         /// When the answer is so late that it is asked for once more.
         var hedgeAt: Instant?
+        /// The next alarm that has been set for it.
+        var alarmAt: Instant?
         /// Whether it has ever left this process.
         var wasSent: Bool { attempts > 0 }
 
@@ -130,10 +132,11 @@ struct PendingCalls {
             deadline: deadline)
         let call = Call(id, request)
         calls[id] = call
-        alarms.insert(Alarm(instant: deadline.instant, call: id))
-        guard !deadline.hasPassed(at: now) else { return (id, tick(now: now)) }
+        guard !deadline.hasPassed(at: now) else { return (id, [finish(call, .failure(lateness(of: call)))]) }
         budget.deposit()
-        return (id, isReady ? [send(call, now: now)] : [])
+        if isReady { return (id, [send(call, now: now)]) }
+        setAlarm(call)
+        return (id, [])
     }
 
     /// A reply has come.
@@ -205,6 +208,7 @@ struct PendingCalls {
         while let alarm = alarms.min, alarm.instant <= now {
             alarms.removeMin()
             guard let call = calls[alarm.call] else { continue }
+            if call.alarmAt == alarm.instant { call.alarmAt = nil }
             if call.request.deadline.hasPassed(at: now) {
                 actions.append(finish(call, .failure(lateness(of: call))))
             } else if case .resting(let end) = call.state, end <= now {
@@ -214,6 +218,7 @@ struct PendingCalls {
             } else if let hedgeAt = call.hedgeAt, hedgeAt <= now, let action = hedge(call, now: now) {
                 actions.append(action)
             }
+            if calls[alarm.call] != nil { setAlarm(call) }
         }
         return actions
     }
@@ -227,10 +232,9 @@ struct PendingCalls {
         call.correlations.append(lastCorrelation)
         attempts[lastCorrelation] = Attempt(call: call, sentAt: now)
         if call.request.method.isIdempotent, call.hedges < Self.maxHedges {
-            let hedgeAt = now + hedgeDelay(of: call)
-            call.hedgeAt = hedgeAt
-            if hedgeAt < call.request.deadline.instant { alarms.insert(Alarm(instant: hedgeAt, call: call.id)) }
+            call.hedgeAt = now + hedgeDelay(of: call)
         }
+        setAlarm(call)
         var request = call.request
         request.correlation = lastCorrelation
         request.attempt = call.attempts
@@ -248,13 +252,24 @@ struct PendingCalls {
 
     private func hedgeDelay(of call: Call) -> Duration {
         let usual = latencies[call.request.method.name]?.slowestHundredth ?? Self.firstHedgeDelay
-        return min(max(usual, Self.minHedgeDelay), Self.maxHedgeDelay) * (1 << call.hedges)
+        let delay = min(max(usual, Self.minHedgeDelay), Self.maxHedgeDelay)
+        return call.hedges == 0 ? delay : delay * (1 << call.hedges)
+    }
+
+    /// Has the call looked at when its next moment comes. One alarm at a time: most calls are over before the first.
+    private mutating func setAlarm(_ call: Call) {
+        var next = call.request.deadline.instant
+        if let hedgeAt = call.hedgeAt { next = min(next, hedgeAt) }
+        if case .resting(let end) = call.state { next = min(next, end) }
+        if let alarmAt = call.alarmAt, alarmAt <= next { return }
+        call.alarmAt = next
+        alarms.insert(Alarm(instant: next, call: call.id))
     }
 
     private mutating func rest(_ call: Call, until instant: Instant) {
         call.state = .resting(until: instant)
         call.hedgeAt = nil
-        alarms.insert(Alarm(instant: instant, call: call.id))
+        setAlarm(call)
     }
 
     private mutating func finish(_ call: Call, _ result: Result<RPCPayload, ServiceError>) -> Action {

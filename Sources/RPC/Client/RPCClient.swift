@@ -11,7 +11,8 @@ internal import Synchronization
 /// A thin shell around ``PendingCalls``: it holds the lock, carries out the actions and resumes those who wait.
 /// ``run()`` must run, or no deadline passes.
 public final class RPCClient: RPCCalling, Service {
-    private typealias Waiter = CheckedContinuation<Result<RPCPayload, ServiceError>, Never>
+    /// Unchecked, since each call pays for a check. It is resumed once: whoever does so has taken it out of `waiters`.
+    private typealias Waiter = UnsafeContinuation<Result<RPCPayload, ServiceError>, Never>
 
     private struct State {
         var pending: PendingCalls
@@ -35,6 +36,9 @@ public final class RPCClient: RPCCalling, Service {
         self.logger = logger
         transport.start { [weak self] event in self?.handle(event) }
     }
+
+    /// Where tasks that do little but call are best run (``AMQP/AMQPClient/executor``); `nil` for Swift's own pool.
+    public var executor: (any TaskExecutor)? { transport.executor }
 
     /// Keeps deadlines until the task is cancelled or a graceful shutdown begins; then the calls that still wait fail.
     public func run() async throws {
@@ -111,7 +115,7 @@ public final class RPCClient: RPCCalling, Service {
     ) async throws(ServiceError) -> RPCPayload {
         let identity = CallIdentity()
         let result: Result<RPCPayload, ServiceError> = await withTaskCancellationHandler {
-            await withCheckedContinuation { (waiter: Waiter) in
+            await withUnsafeContinuation { (waiter: Waiter) in
                 begin(method, payload, deadline, identity, waiter)
             }
         } onCancel: {

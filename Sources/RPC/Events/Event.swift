@@ -1,3 +1,4 @@
+internal import AMQP
 public import Domain
 
 /// A fact that others may want to know, told after it has become true: `metadata.video.deleted`.
@@ -37,9 +38,22 @@ public protocol EventPublishing: Sendable {
 public enum EventTopology {
     /// Every event; the routing key is its name.
     public static let exchange = "millrace.events"
-    /// Events that could not be handled; the routing key is the queue that holds them.
+    /// What could not be handled; the routing key is the queue that holds it.
     public static let deadExchange = "millrace.dead"
+    /// The most messages that are put aside for one queue; then the oldest make room.
+    public static let maxDeadMessages = 10_000
 
-    /// The queue of the events that a queue could not get handled.
+    /// The queue of what a queue could not get handled.
     public static func deadQueue(of queue: String) -> String { "\(queue).dead" }
+
+    /// What has to be declared for the dead letters of a queue.
+    static func deadLetters(of queue: String) -> [Declaration] {
+        let dead = QueueName.fixed(deadQueue(of: queue))
+        return [
+            .exchange(name: deadExchange, kind: .direct),
+            .queue(
+                Queue(name: dead, lifetime: .durable, arguments: ["x-max-length": .int(Int64(maxDeadMessages))])),
+            .binding(queue: dead, exchange: deadExchange, routingKey: .queueName),
+        ]
+    }
 }

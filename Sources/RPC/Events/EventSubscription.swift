@@ -24,8 +24,6 @@ public final class EventSubscription: Service {
 
     /// How often an event is tried before it is put aside.
     public static let deliveryLimit = 5
-    /// The most events that are put aside for one queue; then the oldest make room.
-    public static let maxDeadEvents = 10_000
     /// How many events are handled at once.
     public static let maxConcurrentEvents: UInt16 = 16
     /// How long what is being handled at a shutdown may take, in seconds.
@@ -153,12 +151,6 @@ public final class EventSubscription: Service {
 
     private static func deadLetters(of kind: Kind) -> [Declaration] {
         guard case .durable(let name) = kind else { return [] }
-        let dead = QueueName.fixed(EventTopology.deadQueue(of: name))
-        return [
-            .exchange(name: EventTopology.deadExchange, kind: .direct),
-            .queue(
-                Queue(name: dead, lifetime: .durable, arguments: ["x-max-length": .int(Int64(maxDeadEvents))])),
-            .binding(queue: dead, exchange: EventTopology.deadExchange, routingKey: .queueName),
-        ]
+        return EventTopology.deadLetters(of: name)
     }
 }

@@ -49,7 +49,7 @@ public final class RPCServer: Service {
         let inbox = RequestInbox()
         transport.start(queues) { inbox.put($0) }
         await withTaskGroup { group in
-            group.addTask { await self.serve(inbox) }
+            group.addTask(executorPreference: self.transport.executor) { await self.serve(inbox) }
             group.addTask {
                 try? await gracefulShutdown()
                 self.isDraining.store(true, ordering: .releasing)

@@ -49,6 +49,9 @@ package protocol ClientTransport: Sendable {
     /// Begins to receive replies. Called once, before anything is sent. `onEvent` may be called on any thread.
     func start(_ onEvent: @escaping @Sendable (ClientTransportEvent) -> Void)
 
+    /// Where calls are best made from; `nil` for Swift's own pool.
+    var executor: (any TaskExecutor)? { get }
+
     /// Sends a request. Does not wait; what becomes of it comes as an event.
     func send(_ request: OutgoingRequest)
 

@@ -33,11 +33,16 @@ public struct ServedQueue: Sendable, Hashable {
     /// After how many seconds without a worker it vanishes, so that callers learn at once that nobody is there.
     public var lifetimeWithoutWorkerSeconds: Int
 
+    /// Whether a request that was lost with too many workers is kept for people to look at, in the queue's dead-letter queue
+    /// (``EventTopology/deadQueue(of:)``). Right for commands: somebody wanted something done, and it may be half done.
+    public var keepsDeadRequests: Bool
+
     /// Makes a description of a queue.
     public init(
         name: String, maxConcurrentRequests: Int, maxWaitingRequests: Int = 4_096,
-        lifetimeWithoutWorkerSeconds: Int = 10
+        lifetimeWithoutWorkerSeconds: Int = 10, keepsDeadRequests: Bool = false
     ) {
+        self.keepsDeadRequests = keepsDeadRequests
         self.name = name
         self.maxConcurrentRequests = maxConcurrentRequests
         self.maxWaitingRequests = maxWaitingRequests
@@ -62,6 +67,9 @@ package protocol ServerTransport: Sendable {
 
     /// Gives a request back, for another worker.
     func giveBack(_ request: IncomingRequest)
+
+    /// Where requests are best worked on; `nil` for Swift's own pool.
+    var executor: (any TaskExecutor)? { get }
 
     /// Whether requests can come.
     var isServing: Bool { get }

@@ -67,6 +67,8 @@ private final class AMQPClientTransport: ClientTransport {
                 }))
     }
 
+    var executor: (any TaskExecutor)? { amqp.executor }
+
     func send(_ request: OutgoingRequest) {
         guard let onEvent = listener.withLock({ $0 })?.onEvent else { return }
         let correlation = request.correlation
@@ -78,7 +80,7 @@ private final class AMQPClientTransport: ClientTransport {
         let message = Message(
             properties: MessageProperties(
                 type: request.method.name, contentType: request.payload.contentType,
-                correlationID: String(correlation), messageID: "\(replyTo)/\(request.callID)", replyTo: replyTo,
+                correlationID: String(correlation), messageID: replyTo + "/" + request.callID, replyTo: replyTo,
                 expirationMilliseconds: max(1, request.deadline.remaining().wholeMilliseconds), appID: name,
                 headers: headers),
             body: request.payload.body)

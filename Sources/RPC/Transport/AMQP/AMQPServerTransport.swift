@@ -36,6 +36,7 @@ private final class AMQPServerTransport: ServerTransport {
 
     private let amqp: AMQPClient
     private let service: String
+    private let replyExchange: String
     private let logger: Logger
     private let consumers = Mutex<[Consumer.ID]>([])
     private let activeCount = Atomic<Int>(0)
@@ -43,8 +44,11 @@ private final class AMQPServerTransport: ServerTransport {
     init(amqp: AMQPClient, service: String, logger: Logger) {
         self.amqp = amqp
         self.service = service
+        replyExchange = RPCTopology.replyExchange(of: service)
         self.logger = logger
     }
+
+    var executor: (any TaskExecutor)? { amqp.executor }
 
     var isServing: Bool {
         let wanted = consumers.withLock { $0.count }
@@ -57,12 +61,12 @@ private final class AMQPServerTransport: ServerTransport {
             let consumer = Consumer(
                 declarations: [
                     .exchange(name: RPCTopology.requestExchange, kind: .direct),
-                    .exchange(name: RPCTopology.replyExchange(of: service), kind: .direct),
+                    .exchange(name: replyExchange, kind: .direct),
                     .queue(Queue(name: name, lifetime: .durable, arguments: queue.arguments)),
                     .binding(queue: name, exchange: RPCTopology.requestExchange, routingKey: .queueName),
-                ],
+                ] + (queue.keepsDeadRequests ? EventTopology.deadLetters(of: queue.name) : []),
                 queue: name, prefetchCount: UInt16(clamping: queue.maxConcurrentRequests),
-                onDelivery: { self.received($0, onRequest) },
+                onDelivery: { self.received($0, from: queue, onRequest) },
                 onActive: { _ in self.activeCount.add(1, ordering: .relaxed) },
                 onInactive: { _ in self.activeCount.subtract(1, ordering: .relaxed) })
             let id = amqp.addConsumer(consumer)
@@ -87,7 +91,7 @@ private final class AMQPServerTransport: ServerTransport {
         message.properties.expirationMilliseconds = max(1, request.deadline.remaining().wholeMilliseconds)
         do throws(AMQPError) {
             try amqp.publish(
-                message, exchange: RPCTopology.replyExchange(of: service), routingKey: request.replyTo,
+                message, exchange: replyExchange, routingKey: request.replyTo,
                 isMandatory: true
             ) { outcome in
                 if case .failed = outcome {
@@ -112,7 +116,9 @@ private final class AMQPServerTransport: ServerTransport {
         amqp.reject(token, requeue: true)
     }
 
-    private func received(_ delivery: Delivery, _ onRequest: @Sendable (IncomingRequest) -> Void) {
+    private func received(
+        _ delivery: Delivery, from queue: ServedQueue, _ onRequest: @Sendable (IncomingRequest) -> Void
+    ) {
         let properties = delivery.message.properties
         guard let method = properties.type, let replyTo = properties.replyTo, !replyTo.isEmpty,
             let correlation = properties.correlationID, !correlation.isEmpty
@@ -133,6 +139,8 @@ private final class AMQPServerTransport: ServerTransport {
         guard delivery.isRedelivered else { return onRequest(request) }
         if losses + 1 < Self.maxLosses {
             putBack(delivery, losses: losses + 1)
+        } else if queue.keepsDeadRequests {
+            putAside(delivery, request, from: queue)
         } else {
             giveUp(request)
         }
@@ -148,6 +156,27 @@ private final class AMQPServerTransport: ServerTransport {
                 outcome in
                 if case .accepted = outcome {
                     self.amqp.acknowledge(delivery.token)
+                } else {
+                    self.amqp.reject(delivery.token, requeue: true, after: Self.pauseBeforeGivingBack)
+                }
+            }
+        } catch {
+            amqp.reject(delivery.token, requeue: true, after: Self.pauseBeforeGivingBack)
+        }
+    }
+
+    /// Keeps a request that nobody will do, and answers it once the broker has it on disk.
+    private func putAside(_ delivery: Delivery, _ request: IncomingRequest, from queue: ServedQueue) {
+        var message = delivery.message
+        message.properties.isPersistent = true
+        // The one that waits for it goes sooner than the one who looks into it comes.
+        message.properties.expirationMilliseconds = nil
+        do throws(AMQPError) {
+            try amqp.publishConfirmed(
+                message, exchange: EventTopology.deadExchange, routingKey: EventTopology.deadQueue(of: queue.name)
+            ) { outcome in
+                if case .accepted = outcome {
+                    self.giveUp(request)
                 } else {
                     self.amqp.reject(delivery.token, requeue: true, after: Self.pauseBeforeGivingBack)
                 }
