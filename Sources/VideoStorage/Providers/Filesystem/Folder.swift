@@ -69,7 +69,8 @@ final class Folder {
             _ = try retryingWhenInterrupted("fstatat") { fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW) }
             return status
         } catch {
-            if error.number == ENOENT { return nil }
+            // A name that is too long is no file's.
+            if error.number == ENOENT || error.number == ENAMETOOLONG { return nil }
             throw error
         }
     }
