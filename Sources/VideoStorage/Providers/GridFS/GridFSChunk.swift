@@ -1,0 +1,67 @@
+import Contracts
+import Mongo
+import NIOCore
+
+/// A document of the collection `blobs.chunks`: a piece of a blob. Beside what the GridFS specification wants it has the
+/// size and the CRC-32C of its bytes. Written once and never changed.
+struct GridFSChunk: Sendable {
+    /// The collection.
+    static let collection = "blobs.chunks"
+
+    /// Size and checksum without the bytes, which an index can tell.
+    static let summary: BSONDocument = ["_id": 0, "n": 1, "size": 1, "crc32c": 1]
+
+    /// Which piece, from 0.
+    let index: Int
+    /// How many bytes.
+    let size: Int
+    /// The CRC-32C of the bytes.
+    let checksum: UInt32
+
+    /// The pieces of one block, as documents.
+    static func documents(of file: ObjectID, block: ByteBuffer, firstIndex: Int) -> [(chunk: GridFSChunk, BSONDocument)]
+    {
+        var rest = block
+        var index = firstIndex
+        var documents: [(chunk: GridFSChunk, BSONDocument)] = []
+        while let part = rest.readSlice(length: min(GridFSFile.chunkBytes, rest.readableBytes)), part.readableBytes > 0
+        {
+            let chunk = GridFSChunk(index: index, size: part.readableBytes, checksum: CRC32C.checksum(of: part))
+            let document: BSONDocument = [
+                "_id": ["files_id": .objectID(file), "n": .int32(Int32(index))],
+                "files_id": .objectID(file), "n": .int32(Int32(index)), "size": .int32(Int32(chunk.size)),
+                "crc32c": .int64(Int64(chunk.checksum)), "data": .binary(BSONBinary(Array(part.readableBytesView))),
+            ]
+            documents.append((chunk, document))
+            index += 1
+        }
+        return documents
+    }
+
+    /// Makes a summary of what is known.
+    init(index: Int, size: Int, checksum: UInt32) {
+        self.index = index
+        self.size = size
+        self.checksum = checksum
+    }
+
+    /// Reads the summary in a document; `nil` when it has another form.
+    init?(_ document: BSONDocument) {
+        guard let index = document["n"]?.integerValue, let size = document["size"]?.integerValue,
+            let checksum = document["crc32c"]?.integerValue.flatMap({ UInt32(exactly: $0) })
+        else { return nil }
+        self.init(index: Int(index), size: Int(size), checksum: checksum)
+    }
+
+    /// The bytes in a document, provided that they are the ones that were written.
+    func bytes(in document: BSONDocument) -> ByteBuffer? {
+        guard case .binary(let binary)? = document["data"], binary.bytes.count == size else { return nil }
+        let buffer = ByteBuffer(bytes: binary.bytes)
+        return CRC32C.checksum(of: buffer) == checksum ? buffer : nil
+    }
+
+    /// Whether it holds the same bytes as another one, as far as a checksum can tell.
+    func matches(_ other: GridFSChunk) -> Bool {
+        index == other.index && size == other.size && checksum == other.checksum
+    }
+}

@@ -1,0 +1,52 @@
+import Mongo
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+/// A document of the collection `blobs.files`: one blob that is there, as the GridFS specification has it, so that other
+/// tools (`mongofiles --prefix blobs`) can read what is kept here.
+struct GridFSFile: Codable, Sendable {
+    /// What GridFS keeps for its users.
+    struct Metadata: Codable, Sendable {
+        /// The media type, where it is known.
+        var contentType: String?
+    }
+
+    /// The fields, under their names in the database.
+    enum CodingKeys: String, CodingKey {
+        case id = "_id"
+        case length
+        case chunkSize
+        case uploadDate
+        case filename
+        case metadata
+    }
+
+    /// The collection.
+    static let collection = "blobs.files"
+    /// 256 KiB: the chunk that viewers read is one document.
+    static let chunkBytes = 262_144
+
+    /// Which chunks are the blob's: their `files_id`. The provider's handle and validator are made of it.
+    var id: ObjectID
+    /// Bytes in all.
+    var length: Int64
+    /// The size in bytes of each chunk but the last.
+    var chunkSize: Int32
+    /// When it was committed.
+    var uploadDate: Date
+    /// The location; unique.
+    var filename: String
+    /// The media type.
+    var metadata: Metadata?
+
+    /// What the provider says of it.
+    var facts: BlobFacts? {
+        guard let validator = BlobValidator(id.description) else { return nil }
+        return BlobFacts(
+            size: length, validator: validator, modifiedAt: uploadDate, contentType: metadata?.contentType)
+    }
+}
