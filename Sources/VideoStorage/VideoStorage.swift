@@ -13,13 +13,6 @@ struct VideoStorage {
     /// How many chunks one worker reads at once: enough to keep a disk busy, little enough that what it holds
     /// (32 × 256 KiB) does not show, and that the rest of a burst goes to other workers.
     private static let maxConcurrentRequests = 32
-    /// Threads that wait for the file system.
-    private static let fileThreads = 8
-
-    /// Where new objects go.
-    private enum Provider: String, CaseIterable {
-        case filesystem
-    }
 
     static func main() async {
         await ServiceProcess.run("video-storage", compose: compose)
@@ -32,20 +25,21 @@ struct VideoStorage {
             try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
         let metrics = StorageMetrics()
-        let threads = BlockingThreads(count: fileThreads)
-        let provider = try provider(settings, threads, metrics, logger)
-
+        let providerSettings = try ProviderSettings(settings)
         let mongo = try SettingError.naming("DBHOST or DBNAME") {
             try MongoClient(
                 configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-storage"),
                 logger: logger)
         }
         let catalogue = MongoCatalogue(client: mongo)
+        let gridFS = GridFSProvider(client: mongo)
+        let providers = try ConfiguredProviders(providerSettings, gridFS: gridFS, metrics: metrics, logger: logger)
         try await Startup.wait(for: "the database", logger: logger) {
             try await catalogue.prepare(deadline: .after(.seconds(10)))
+            try await gridFS.prepare(deadline: .after(.seconds(10)))
         }
         let storage = ObjectStorage(
-            catalogue: catalogue, providers: ProviderSet(primary: provider), known: KnownVersions(),
+            catalogue: catalogue, providers: providers.set, known: KnownVersions(),
             chunkBytes: StorageLimits.defaultChunkBytes, metrics: metrics, logger: logger)
 
         let amqp = try AMQPClient(
@@ -63,23 +57,8 @@ struct VideoStorage {
                 ReadinessCheck("database", attempt: { try await mongo.ping(deadline: .now + .seconds(2)) }),
             ], logger: logger)
         return [
-            LifetimeService { await mongo.shutdown() }, LifetimeService { await threads.shutdown() }, amqp, server,
+            LifetimeService { await mongo.shutdown() }, LifetimeService { await providers.shutdown() }, amqp, server,
             health,
         ]
-    }
-
-    private static func provider(
-        _ settings: Settings, _ threads: BlockingThreads, _ metrics: StorageMetrics, _ logger: Logger
-    ) throws -> any StorageProvider {
-        let choice = try settings.choice(
-            "STORAGE_PROVIDER", meaning: "where new objects go", of: Provider.self, default: .filesystem)
-        switch choice {
-        case .filesystem:
-            let root = try settings.text(
-                "STORAGE_DIRECTORY", meaning: "the directory that holds the videos", example: "/srv/videos")
-            return try SettingError.naming("STORAGE_DIRECTORY") {
-                try FilesystemProvider(root: root, threads: threads, metrics: metrics, logger: logger)
-            }
-        }
     }
 }
