@@ -1,0 +1,101 @@
+import Domain
+import Foundation
+import NIOCore
+import Testing
+
+@testable import VideoStorage
+
+@Suite(.timeLimit(.minutes(1))) struct CheckedProviderTests {
+    private let fixture: StorageFixture
+    private let provider: CheckedProvider
+
+    init() throws {
+        fixture = try StorageFixture()
+        provider = CheckedProvider(fixture.provider)
+    }
+
+    private func put(_ bytes: [UInt8], at name: String) async throws -> BlobFacts {
+        let key = try StorageKey(name)
+        let handle = try await provider.begin(key, contentType: nil, deadline: .soon)
+        var blocks: [StagedBlock] = []
+        for (index, start) in stride(from: 0, to: bytes.count, by: provider.limits.blockBytes).enumerated() {
+            let block = ByteBuffer(bytes: bytes[start..<min(start + provider.limits.blockBytes, bytes.count)])
+            let receipt = try await provider.stage(handle, at: key, index: index, bytes: block, deadline: .soon)
+            #expect(receipt.utf8.count <= 128)
+            blocks.append(StagedBlock(index: index, size: block.readableBytes, receipt: receipt))
+        }
+        return try await provider.commit(handle, at: key, blocks: blocks, contentType: nil, deadline: .soon)
+    }
+
+    private func read(_ name: String, _ first: Int64, _ last: Int64, _ facts: BlobFacts) async throws -> [UInt8] {
+        let range = try #require(ByteRange(first: first, last: last))
+        let bytes = try await provider.read(
+            StorageKey(name), range: range, validator: facts.validator, deadline: .soon)
+        return Array(bytes.readableBytesView)
+    }
+
+    @Test func rangesGetTheirBytesWhateverPiecesTheyTouch() async throws {
+        let bytes = pattern(2_500_000)
+        let facts = try await put(bytes, at: "film")
+        for (first, last) in [(0, 262_143), (1, 1), (262_143, 262_144), (300_000, 2_000_000), (2_400_000, 3_000_000)] {
+            let read = try await read("film", Int64(first), Int64(last), facts)
+            #expect(read == Array(bytes[first...min(last, bytes.count - 1)]))
+        }
+        #expect(await code { _ = try await read("film", 2_500_000, 2_500_000, facts) } == .invalidArgument)
+    }
+
+    @Test func aBitThatFlippedIsCorruptAndNoAnswer() async throws {
+        let bytes = pattern(600_000)
+        let path = "\(fixture.directory.path)/film"
+        let facts = try await put(bytes, at: "film")
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.seek(toOffset: 300_000)
+        try file.write(contentsOf: [bytes[300_000] ^ 1])
+        try file.close()
+        // As a disk that forgets: the file looks as it did.
+        var times = [timespec(), timespec()]
+        let modified = facts.modifiedAt.timeIntervalSince1970
+        times[1] = timespec(tv_sec: Int(modified), tv_nsec: 0)
+        #expect(utimensat(AT_FDCWD, path, times, 0) == 0)
+        let now = try await provider.stat(StorageKey("film"), deadline: .soon)
+        #expect(await code { _ = try await read("film", 290_000, 310_000, now) } == .corrupt)
+        #expect(await code { _ = try await read("film", 262_144, 262_144, now) } == .corrupt)
+        #expect(try await read("film", 0, 1_000, now) == Array(bytes[0...1_000]))
+    }
+
+    @Test func damagedChecksumsAreCorrupt() async throws {
+        let facts = try await put(pattern(100), at: "film")
+        let folder = "\(fixture.directory.path)/checksums"
+        let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+        var table = Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)")))
+        table[13] ^= 1
+        try Data(table).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+        #expect(await code { _ = try await read("film", 0, 9, facts) } == .corrupt)
+    }
+
+    @Test func checksumsAreNoBlobsAndGoWithTheirs() async throws {
+        _ = try await put(pattern(100), at: "film")
+        let page = try await provider.list(after: nil, limit: 10, deadline: .soon)
+        #expect(page.entries.map(\.location.description) == ["film"])
+        #expect(
+            await code { _ = try await provider.stat(StorageKey("checksums/x"), deadline: .soon) } == .invalidArgument)
+        try await provider.delete(StorageKey("film"), deadline: .soon)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: "\(fixture.directory.path)/checksums").isEmpty)
+    }
+
+    @Test func blobOfSomebodyElseIsReadAsItIs() async throws {
+        try fixture.directory.write(pattern(1_000), to: "film")
+        let facts = try await provider.stat(StorageKey("film"), deadline: .soon)
+        #expect(try await read("film", 10, 20, facts) == Array(pattern(1_000)[10...20]))
+    }
+
+    @Test func receiptsComeBack() throws {
+        for count in 0...20 {
+            let receipt = CheckedReceipt(sums: (0..<count).map { UInt32($0) &* 0x9E37_79B9 }, inner: "a:b=")
+            let read = try #require(CheckedReceipt(receipt.description))
+            #expect(read.sums == receipt.sums)
+            #expect(read.inner == "a:b=")
+        }
+        for text in ["", "abc", "!!!!:x", "AAA:x"] { #expect(CheckedReceipt(text) == nil) }
+    }
+}
