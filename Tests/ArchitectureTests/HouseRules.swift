@@ -31,7 +31,9 @@ enum HouseRules {
             ]),
         "MillraceCLI": Allowance(
             anywhere: ["Domain", "Contracts", "RPC", "AMQP", "ServiceKit"],
-            confined: ["NIOPosix": ["Gateway/FileBytes.swift"]]),
+            confined: [
+                "NIOPosix": ["Gateway/FileBytes.swift"], "AsyncHTTPClient": ["Gateway/GatewayClient.swift"],
+            ]),
         "RPCBenchmark": Allowance(anywhere: ["Domain", "RPC", "AMQP"]),
     ]
 

@@ -25,6 +25,8 @@ import Testing
         ("VideoMetadata", "Repository/VideoRepository.swift", "import AMQP"),
         ("VideoStorage", "Objects/ObjectStorage.swift", "import Mongo"),
         ("VideoStorage", "Objects/ObjectStorage.swift", "import NIOPosix"),
+        ("VideoStorage", "Providers/S3/S3Bucket.swift", "import AsyncHTTPClient"),
+        ("VideoStorage", "Providers/S3/S3Bucket.swift", "import Mongo"),
         ("VideoStorage", "VideoStorage.swift", "import VideoMetadata"),
         ("VideoMetadata", "VideoMetadata.swift", "import NIOPosix"),
         ("MillraceCLI", "Stack.swift", "import Mongo"),
@@ -43,6 +45,8 @@ import Testing
         ("VideoMetadata", "Repository/VideoRepository.swift", "import Mongo"),
         ("VideoStorage", "Providers/Filesystem/BlockingThreads.swift", "import NIOPosix"),
         ("VideoStorage", "Catalogue/MongoCatalogue.swift", "import Domain\nimport Mongo"),
+        ("VideoStorage", "Providers/GridFS/GridFSProvider.swift", "import Mongo"),
+        ("VideoStorage", "Providers/HTTP/ServiceConnections.swift", "import AsyncHTTPClient"),
         ("MillraceCLI", "Stack.swift", "import AMQP\nimport Foundation"),
         ("Domain", "Video.swift", "public import NIOCore\nimport Synchronization"),
     ])
