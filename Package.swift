@@ -149,17 +149,17 @@ let package = Package(
         unitTests(
             "VideoStorageTests",
             [
-                "VideoStorage", "Domain", "Mongo", "ServiceKit", "TestKit", nio, nioHTTP1, configuration, logging,
-                metrics,
+                "VideoStorage", "Domain", "Mongo", "RPC", "ServiceKit", "TestKit", nio, nioHTTP1, crypto, configuration,
+                logging, metrics,
             ]),
-        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", arguments, nio]),
+        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", "TestKit", arguments, nio]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.
         unitTests(
             "IntegrationTests",
             [
                 "AMQP", "Mongo", "RPC", "Contracts", "Domain", "VideoMetadata", "VideoStorage", "TestKit", nio,
-                nioPosix, nioHTTP1, logging, lifecycle,
+                nioPosix, nioHTTP1, crypto, logging, lifecycle,
             ]),
         // Real processes of the built services over real sockets.
         unitTests("EndToEndTests", ["AMQP", "Mongo", "TestKit", nio, logging]),

@@ -18,8 +18,11 @@ struct Millrace: AsyncParsableCommand {
               millrace import film.mp4               put a file into the store and make a record for it
               millrace import videos.json            make the records of a mongoexport
               millrace list                          which videos there are
+              millrace storage list                  which objects there are, and where they are
+              millrace storage migrate --to s3       move all objects to another provider, while viewers watch
             """,
         subcommands: [
             UploadCommand.self, DeleteCommand.self, ImportCommand.self, ListCommand.self, DoctorCommand.self,
+            StorageCommand.self,
         ])
 }

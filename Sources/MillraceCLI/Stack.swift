@@ -60,6 +60,7 @@ struct Stack: Sendable {
     let amqp: AMQPClient
     let metadata: any MetadataService
     let storage: any StorageService
+    let administration: any StorageAdministration
 
     /// Connects, does the work, and disconnects.
     static func with(_ options: StackOptions, _ work: @Sendable (Stack) async throws -> Void) async throws {
@@ -74,7 +75,8 @@ struct Stack: Sendable {
         let rpc = RPCClient(
             over: amqp, name: "millrace", services: [MetadataWire.service, StorageWire.service], logger: logger)
         let stack = Stack(
-            address: address, amqp: amqp, metadata: MetadataClient(rpc), storage: StorageClient(rpc))
+            address: address, amqp: amqp, metadata: MetadataClient(rpc), storage: StorageClient(rpc),
+            administration: StorageAdministrationClient(rpc))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await amqp.run() }
             group.addTask { try await rpc.run() }

@@ -13,6 +13,11 @@ struct VideoStorage {
     /// How many chunks one worker reads at once: enough to keep a disk busy, little enough that what it holds
     /// (32 × 256 KiB) does not show, and that the rest of a burst goes to other workers.
     private static let maxConcurrentRequests = 32
+    /// How many blocks one worker writes at once, and so holds in memory. They have a queue, and threads, of their own: reads
+    /// never wait behind them.
+    private static let maxConcurrentWrites = 8
+    /// How many objects one worker moves or verifies at once.
+    private static let maxConcurrentWorks = 2
 
     static func main() async {
         await ServiceProcess.run("video-storage", compose: compose)
@@ -24,6 +29,7 @@ struct VideoStorage {
         let address = try SettingError.naming("RABBIT") {
             try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
+        let rules = try collectionRules(settings)
         let metrics = StorageMetrics()
         let providerSettings = try ProviderSettings(settings)
         let mongo = try SettingError.naming("DBHOST or DBNAME") {
@@ -32,33 +38,66 @@ struct VideoStorage {
                 logger: logger)
         }
         let catalogue = MongoCatalogue(client: mongo)
+        let register = MongoUploads(client: mongo)
         let gridFS = GridFSProvider(client: mongo)
         let providers = try ConfiguredProviders(providerSettings, gridFS: gridFS, metrics: metrics, logger: logger)
         try await Startup.wait(for: "the database", logger: logger) {
             try await catalogue.prepare(deadline: .after(.seconds(10)))
+            try await register.prepare(deadline: .after(.seconds(10)))
             try await gridFS.prepare(deadline: .after(.seconds(10)))
         }
-        let storage = ObjectStorage(
-            catalogue: catalogue, providers: providers.set, known: KnownVersions(),
-            chunkBytes: StorageLimits.defaultChunkBytes, metrics: metrics, logger: logger)
-
         let amqp = try AMQPClient(
-            AMQPConfiguration(
-                address: address, connectionName: "video-storage",
-                declarations: [.exchange(name: RPCTopology.replyExchange(of: StorageWire.service), kind: .direct)]),
+            AMQPConfiguration(address: address, connectionName: "video-storage", declarations: declarations),
             logger: logger)
+        let outbox = OutboxPublisher(
+            MongoOutbox(client: mongo), publisher: EventPublisher(over: amqp, service: StorageWire.service),
+            optional: StorageEvents.optional, logger: logger)
+        let worker = StorageWorker(
+            catalogue: catalogue, register: register, providers: providers.set,
+            outbox: OutboxTeller { outbox.tell([$0]) }, rules: rules, metrics: metrics, logger: logger)
+
         let server = RPCServer(
-            over: amqp, service: StorageWire.service, router: .storage(storage),
-            queues: StorageWire.queues(maxConcurrentRequests: maxConcurrentRequests), logger: logger)
+            over: amqp, service: StorageWire.service, router: worker.router,
+            queues: StorageWire.queues(maxConcurrentRequests: maxConcurrentRequests)
+                + StorageWire.writeQueues(maxConcurrentRequests: maxConcurrentWrites)
+                + StorageWire.administrationQueues(maxConcurrentWorks: maxConcurrentWorks), logger: logger)
+        let events = EventSubscription(
+            over: amqp, .durable(queue: StorageEvents.queue), patterns: StorageEvents.patterns, logger: logger
+        ) { try await worker.deletion.handle($0) }
         let health = HealthServer(
             host: common.host, port: common.port,
             checks: [
                 ReadinessCheck("broker", problem: { server.isServing ? nil : "not connected to \(address)" }),
                 ReadinessCheck("database", attempt: { try await mongo.ping(deadline: .now + .seconds(2)) }),
             ], logger: logger)
+        let collection = CollectorService(
+            collector: worker.collector, pause: .seconds(rules.pauseSeconds), logger: logger)
         return [
-            LifetimeService { await mongo.shutdown() }, LifetimeService { await providers.shutdown() }, amqp, server,
-            health,
+            LifetimeService { await mongo.shutdown() }, LifetimeService { await providers.shutdown() }, amqp, outbox,
+            collection, events, server, health,
         ]
+    }
+
+    /// What has to be there before anything is published: also the queues of those who must not miss an event.
+    private static var declarations: [Declaration] {
+        [.exchange(name: RPCTopology.replyExchange(of: StorageWire.service), kind: .direct)]
+            + EventPublisher.declarations
+            + EventSubscription.declarations(
+                of: .durable(queue: MetadataEvents.queue), patterns: MetadataEvents.patterns)
+    }
+
+    private static func collectionRules(_ settings: Settings) throws -> CollectionRules {
+        var rules = CollectionRules()
+        let day = 86_400
+        rules.abandonedSeconds = try settings.number(
+            "ABANDONED_UPLOAD_SECONDS", meaning: "after how many seconds an upload that nobody touches is given up",
+            in: 1...30 * day, default: rules.abandonedSeconds)
+        rules.retiredSeconds = try settings.number(
+            "RETIRED_BLOB_SECONDS", meaning: "for how many seconds bytes that were replaced or moved can still be read",
+            in: 0...30 * day, default: rules.retiredSeconds)
+        rules.pauseSeconds = try settings.number(
+            "COLLECT_SECONDS", meaning: "the pause, in seconds, after which a worker clears up again", in: 1...day,
+            default: rules.pauseSeconds)
+        return rules
     }
 }

@@ -158,7 +158,7 @@ import Testing
         entry.provider = ProviderName("elsewhere")
         fixture.catalogue.overwrite(entry)
         let error = await #expect(throws: ServiceError.self) { _ = try await fixture.objectFacts("film.mp4") }
-        #expect(error?.code == .internal)
+        #expect(error?.code == .unavailable)
         #expect(error?.message.contains("elsewhere") == true)
     }
 

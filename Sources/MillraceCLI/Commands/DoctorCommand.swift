@@ -18,7 +18,8 @@ struct DoctorCommand: AsyncParsableCommand {
             guard await report.broker(connection, deadline: stack.deadline) else { return }
             let queues = [
                 (MetadataWire.queryQueue, "video-metadata"), (MetadataWire.commandQueue, "video-metadata"),
-                (StorageWire.readQueue, "video-storage"),
+                (StorageWire.readQueue, "video-storage"), (StorageWire.writeQueue, "video-storage"),
+                (StorageWire.administrationQueue, "video-storage"), (StorageWire.maintenanceQueue, "video-storage"),
             ]
             for (queue, service) in queues { await report.queue(queue, of: service, connection) }
             await report.metadata(connection, deadline: stack.deadline)

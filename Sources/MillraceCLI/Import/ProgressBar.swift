@@ -2,7 +2,7 @@ import Foundation
 
 /// Shows how far a long work has come, on a terminal; elsewhere it shows nothing.
 struct ProgressBar {
-    private let label: String
+    private var label: String
     private let total: Int64
     private let isShown: Bool
     private let start = ContinuousClock.now
@@ -21,6 +21,12 @@ struct ProgressBar {
         lastDrawn = now
         let seconds = start.duration(to: now) / .seconds(1)
         FileHandle.standardError.write(Data(("\r" + Self.line(label, done, total, seconds: seconds)).utf8))
+    }
+
+    /// Draws with another label.
+    mutating func update(_ done: Int64, label: String, now: ContinuousClock.Instant = .now) {
+        self.label = label
+        update(done, now: now)
     }
 
     /// Leaves the line to what comes next.

@@ -12,6 +12,9 @@ struct CatalogueEntry: Sendable, Equatable {
     enum State: String, Sendable, Codable {
         /// Its bytes are whole and can be read.
         case committed
+        /// It has been deleted. The entry stays until its blob is gone and its event has been told, so that nothing that is
+        /// still there can be adopted in the meantime.
+        case deleted
     }
 
     /// The object's name.
@@ -34,6 +37,9 @@ struct CatalogueEntry: Sendable, Equatable {
     var committedAt: Date
     /// What may be done with it.
     var state: State
+    /// Blobs that the object does not live in any more and that have not been deleted yet. Not part of what is written
+    /// with the entry: only the collector takes one away, and only a change of the entry adds one.
+    var retired: [RetiredBlob] = []
 }
 
 extension CatalogueEntry {
@@ -55,6 +61,22 @@ extension CatalogueEntry {
             key: key, version: version, provider: provider, location: location, size: blob.size,
             contentType: blob.contentType, checksum: nil, validator: blob.validator,
             committedAt: Date(timeIntervalSince1970: milliseconds / 1_000), state: .committed)
+    }
+
+    /// The version with this name as long as its bytes can still be read: the current one, or one that was replaced a short
+    /// while ago, for those who are in the middle of it.
+    func readable(_ version: ObjectVersion) -> CatalogueEntry? {
+        if state == .committed, self.version == version {
+            var current = self
+            current.retired = []
+            return current
+        }
+        return retired.last { $0.version == version }?.entry(of: key)
+    }
+
+    /// Whether it is the same version in the same place: what a change compares, in one update with the change itself.
+    func isSame(as other: CatalogueEntry) -> Bool {
+        version == other.version && state == other.state && provider == other.provider && location == other.location
     }
 
     /// Whether the bytes are to be found in another place, or in another state, than by the other entry.

@@ -30,6 +30,7 @@ struct CatalogueRecord: Codable, Sendable, Equatable {
         case validator
         case committedAt
         case state
+        case retired
         case schemaVersion
     }
 
@@ -49,19 +50,20 @@ struct CatalogueRecord: Codable, Sendable, Equatable {
             throw DecodingError.dataCorruptedError(forKey: .size, in: fields, debugDescription: "it is negative")
         }
         entry = CatalogueEntry(
-            key: try Self.read(.key, in: fields) { try? StorageKey($0) },
-            version: try Self.read(.version, in: fields, as: ObjectVersion.init),
-            provider: try Self.read(.provider, in: fields, as: ProviderName.init),
-            location: try Self.read(.location, in: fields) { try? StorageKey($0) },
+            key: try fields.parsed(.key) { try? StorageKey($0) },
+            version: try fields.parsed(.version, as: ObjectVersion.init),
+            provider: try fields.parsed(.provider, as: ProviderName.init),
+            location: try fields.parsed(.location) { try? StorageKey($0) },
             size: size,
             contentType: try fields.decodeIfPresent(String.self, forKey: .contentType),
             checksum: try fields.decodeIfPresent(String.self, forKey: .checksum),
-            validator: try Self.read(.validator, in: fields, as: BlobValidator.init),
+            validator: try fields.parsed(.validator, as: BlobValidator.init),
             committedAt: try fields.decode(Date.self, forKey: .committedAt),
-            state: try fields.decode(CatalogueEntry.State.self, forKey: .state))
+            state: try fields.decode(CatalogueEntry.State.self, forKey: .state),
+            retired: try fields.decodeIfPresent([RetiredRecord].self, forKey: .retired)?.map(\.blob) ?? [])
     }
 
-    /// Writes a document; what is not known is left out.
+    /// Writes a document; what is not known is left out, and so are retired blobs: they are added and taken away one by one.
     func encode(to encoder: any Encoder) throws {
         var fields = encoder.container(keyedBy: CodingKeys.self)
         try fields.encode(entry.key.description, forKey: .key)
@@ -76,15 +78,14 @@ struct CatalogueRecord: Codable, Sendable, Equatable {
         try fields.encode(entry.state, forKey: .state)
         try fields.encode(Self.schemaVersion, forKey: .schemaVersion)
     }
+}
 
-    private static func read<Value>(
-        _ key: CodingKeys,
-        in fields: KeyedDecodingContainer<CodingKeys>,
-        as parse: (String) -> Value?
-    ) throws -> Value {
-        guard let value = parse(try fields.decode(String.self, forKey: key)) else {
+extension KeyedDecodingContainer {
+    /// A text of a certain form; one of another form is a wrong shape, and the error names the field.
+    func parsed<Value>(_ key: Key, as parse: (String) -> Value?) throws -> Value {
+        guard let value = parse(try decode(String.self, forKey: key)) else {
             throw DecodingError.dataCorruptedError(
-                forKey: key, in: fields, debugDescription: "field \(key.rawValue): it is not of the right form")
+                forKey: key, in: self, debugDescription: "field \(key.stringValue): it is not of the right form")
         }
         return value
     }

@@ -34,7 +34,9 @@ final class KnownVersions: Sendable {
 
     /// Keeps an entry under its own key and version.
     func remember(_ entry: CatalogueEntry) {
-        entries.withLock { $0.insert(entry, for: Name(key: entry.key, version: entry.version)) }
+        var kept = entry
+        kept.retired = []
+        entries.withLock { $0.insert(kept, for: Name(key: kept.key, version: kept.version)) }
     }
 
     /// Drops the entry of a version, when it is known.

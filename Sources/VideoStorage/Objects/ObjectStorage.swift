@@ -46,60 +46,124 @@ struct ObjectStorage: StorageService {
         self.logger = logger
     }
 
-    /// What is known of an object. An object that the catalogue does not know but the primary provider has is entered
+    /// What is known of an object. An object that the catalogue does not know but a provider has is entered
     /// (*adopted*); one whose blob has changed gets a new version.
     ///
     /// The entry of an object whose blob has vanished is kept as it is, so that a directory which was not mounted for a
     /// while costs no versions and no checksums; the caller gets `notFound`.
     func stat(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
+        facts(of: try await current(key, deadline: deadline))
+    }
+
+    /// The entry of an object, after a look at its blob. See ``stat(_:deadline:)``.
+    func current(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> CatalogueEntry {
         for _ in 1...Self.maxAdoptionAttempts {
             let entry = try await catalogue.entry(for: key, deadline: deadline)
-            let provider = try providers.provider(of: entry)
-            let blob = try await provider.stat(entry?.location ?? key, deadline: deadline)
+            guard entry?.state != .deleted else { throw Self.missing(key) }
+            let found: FoundBlob
+            do {
+                found = try await find(key, entry, deadline: deadline)
+            } catch {
+                // It may have moved since the catalogue was asked, and its old place be gone.
+                guard let entry, let now = try? await catalogue.entry(for: key, deadline: deadline),
+                    now.isElsewhere(than: entry)
+                else { throw error }
+                continue
+            }
             let current: CatalogueEntry
-            if let entry, entry.validator == blob.validator {
+            if let entry, entry.validator == found.facts.validator {
                 current = entry
             } else {
-                current = try await adopt(blob, of: key, in: provider.name, replacing: entry, deadline: deadline)
+                current = try await adopt(found, of: key, replacing: entry, deadline: deadline)
             }
             // Another worker may have entered a state that is newer, or older, than the one seen here: look again.
-            guard current.provider == provider.name, current.validator == blob.validator else { continue }
+            guard current.state == .committed, current.provider == found.provider,
+                current.validator == found.facts.validator
+            else { continue }
             known.remember(current)
-            return facts(of: current)
+            return current
         }
         throw ServiceError(.conflict, "\"\(key)\" keeps changing; ask again when it has been written.")
     }
 
     /// One chunk of one version. See ``Domain/StorageService/read(_:deadline:)``.
     ///
-    /// An object without bytes has no chunks: each index lies past its end.
+    /// A version that was replaced a short while ago can still be read. An object without bytes has no chunks: each index
+    /// lies past its end.
     func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
         try Self.check(chunk)
-        guard let entry = known.entry(of: chunk.key, version: chunk.version) else {
-            return try await read(chunk, of: lookUp(chunk, deadline: deadline), deadline: deadline)
+        let entry: CatalogueEntry
+        if let remembered = known.entry(of: chunk.key, version: chunk.version) {
+            entry = remembered
+        } else {
+            entry = try await lookUp(chunk, deadline: deadline)
         }
         do {
             return try await read(chunk, of: entry, deadline: deadline)
         } catch {
-            guard error.code == .notFound || error.code == .conflict else { throw error }
-            // The blob is not where it was. Has the version moved elsewhere, or is it gone?
-            known.forget(chunk.key, version: chunk.version)
-            guard let moved = try? await lookUp(chunk, deadline: deadline), moved.isElsewhere(than: entry) else {
-                throw error
+            guard Self.mayHaveMoved(error.code) else { throw error }
+            let moved: CatalogueEntry
+            do {
+                moved = try await lookUp(chunk, deadline: deadline)
+            } catch let reason {
+                // Only the catalogue can say that it is gone; while it does not answer, the entry may be needed yet.
+                guard [.notFound, .conflict].contains(reason.code) else { throw error }
+                known.forget(chunk.key, version: chunk.version)
+                throw reason
             }
+            guard moved.isElsewhere(than: entry) else { throw error }
             return try await read(chunk, of: moved, deadline: deadline)
         }
     }
 
+    /// Whether an error may come from looking for a blob where it is not any more: it has moved to another provider, and
+    /// its old place has been cleared, or closed altogether.
+    private static func mayHaveMoved(_ code: ServiceError.Code) -> Bool {
+        switch code {
+        case .notFound, .conflict, .unavailable, .permissionDenied, .unauthenticated, .internal, .corrupt: true
+        default: false
+        }
+    }
+
+    // MARK: - Adoption
+
+    /// A blob, and where it was found.
+    private struct FoundBlob {
+        var facts: BlobFacts
+        var provider: ProviderName
+        var location: StorageKey
+    }
+
+    /// Looks where the entry says; for a key without an entry, into each provider in turn.
+    private func find(
+        _ key: StorageKey, _ entry: CatalogueEntry?, deadline: Deadline
+    ) async throws(ServiceError) -> FoundBlob {
+        if let entry {
+            let facts = try await providers.provider(of: entry).stat(entry.location, deadline: deadline)
+            return FoundBlob(facts: facts, provider: entry.provider, location: entry.location)
+        }
+        // What an upload has left in a provider is no object by that name.
+        guard !Upload.isOwn(key) else { throw Self.missing(key) }
+        for provider in providers.all {
+            do {
+                let facts = try await provider.stat(key, deadline: deadline)
+                return FoundBlob(facts: facts, provider: provider.name, location: key)
+            } catch {
+                guard error.code == .notFound else { throw error }
+            }
+        }
+        throw Self.missing(key)
+    }
+
+    private static func missing(_ key: StorageKey) -> ServiceError {
+        ServiceError(.notFound, "There is no object \"\(key)\" in the storage.")
+    }
+
     private func adopt(
-        _ blob: BlobFacts,
-        of key: StorageKey,
-        in provider: ProviderName,
-        replacing entry: CatalogueEntry?,
-        deadline: Deadline
+        _ found: FoundBlob, of key: StorageKey, replacing entry: CatalogueEntry?, deadline: Deadline
     ) async throws(ServiceError) -> CatalogueEntry {
-        let adopted = try CatalogueEntry(adopting: blob, at: entry?.location ?? key, in: provider, key: key)
-        switch try await catalogue.put(adopted, replacing: entry?.version, deadline: deadline) {
+        let adopted = try CatalogueEntry(adopting: found.facts, at: found.location, in: found.provider, key: key)
+        switch try await catalogue.put(adopted, replacing: entry, deadline: deadline) {
         case .found(let current):
             return current
         case .put:
@@ -107,7 +171,7 @@ struct ObjectStorage: StorageService {
             logger.info(
                 "adopted a blob",
                 metadata: [
-                    "key": "\(PrintableText(key.description))", "provider": "\(provider)",
+                    "key": "\(PrintableText(key.description))", "provider": "\(found.provider)",
                     "version": "\(adopted.version)", "replaced": "\(entry?.version.description ?? "-")",
                     "bytes": "\(adopted.size)",
                 ])
@@ -115,13 +179,16 @@ struct ObjectStorage: StorageService {
         }
     }
 
-    /// The entry of a version that this worker has not seen yet, provided that it is the current one.
+    // MARK: - Reading
+
+    /// The entry of a version that this worker has not seen yet, provided that it can be read.
     private func lookUp(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> CatalogueEntry {
         metrics.catalogueLookups.increment()
         guard let entry = try await catalogue.entry(for: chunk.key, deadline: deadline) else {
-            throw ServiceError(.notFound, "There is no object \"\(chunk.key)\" in the storage.")
+            throw Self.missing(chunk.key)
         }
-        guard entry.version == chunk.version else {
+        guard let entry = entry.readable(chunk.version) else {
+            guard entry.state == .committed else { throw Self.missing(chunk.key) }
             throw ServiceError(.conflict, "\"\(chunk.key)\" has another version by now; ask for its facts again.")
         }
         known.remember(entry)

@@ -14,6 +14,7 @@ final class TestStack: Sendable {
         var metadataWorkers = 1
         var storageWorkers = 1
         var gatewaySettings: [String: String] = [:]
+        var storageSettings: [String: String] = [:]
     }
 
     /// What the gateways take for the right to write.
@@ -27,13 +28,15 @@ final class TestStack: Sendable {
     private let databaseServer: String
     private let databases: [ServiceKind: MongoClient]
     private let gatewaySettings: [String: String]
+    private let storageSettings: [String: String]
     private let services = Mutex<[(kind: ServiceKind, service: ServiceUnderTest)]>([])
 
-    private init(gatewaySettings: [String: String]) throws {
+    private init(_ layout: Layout) throws {
         broker = try TestEnvironment.broker()
         databaseServer = try TestEnvironment.database()
         products = try TestEnvironment.products()
-        self.gatewaySettings = gatewaySettings
+        gatewaySettings = layout.gatewaySettings
+        storageSettings = layout.storageSettings
         let name = "end-to-end-\(ObjectID())"
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(name)", isDirectory: true)
         storageFolder = folder.appendingPathComponent("storage", isDirectory: true)
@@ -51,7 +54,7 @@ final class TestStack: Sendable {
 
     /// Starts services, waits until they are ready, runs a test, and leaves nothing behind, however it ends.
     static func running(_ layout: Layout = Layout(), _ test: (TestStack) async throws -> Void) async throws {
-        let stack = try TestStack(gatewaySettings: layout.gatewaySettings)
+        let stack = try TestStack(layout)
         explanation.withLock { $0 = stack.tellLogs }
         do {
             for _ in 0..<layout.metadataWorkers { try await stack.start(.metadata) }
@@ -92,16 +95,16 @@ final class TestStack: Sendable {
         try #require(all(.gateway).first)
     }
 
-    /// Starts one more process of a service. It is not ready yet.
+    /// Starts one more process of a service, with settings beside its usual ones. It is not ready yet.
     @discardableResult
-    func start(_ kind: ServiceKind) async throws -> ServiceUnderTest {
+    func start(_ kind: ServiceKind, _ settings: [String: String] = [:]) async throws -> ServiceUnderTest {
         let name = "\(kind.rawValue)-\(all(kind).count + 1)"
         let port = try FreePort.find()
         let log = folder.appendingPathComponent("\(name).log")
         let process = try await LaunchedProcess(
             .init(
                 executable: products.appendingPathComponent(kind.rawValue),
-                environment: environment(of: kind, port: port),
+                environment: environment(of: kind, port: port).merging(settings) { $1 },
                 folder: folder, standardOutput: log, standardError: log))
         let service = ServiceUnderTest(name: name, port: port, process: process, logFile: log)
         services.withLock { $0.append((kind, service)) }
@@ -118,7 +121,9 @@ final class TestStack: Sendable {
         case .gateway:
             environment["WRITE_TOKEN"] = Self.writeToken
             environment.merge(gatewaySettings) { $1 }
-        case .storage: environment["STORAGE_DIRECTORY"] = storageFolder.path
+        case .storage:
+            environment["STORAGE_DIRECTORY"] = storageFolder.path
+            environment.merge(storageSettings) { $1 }
         case .metadata: break
         }
         return environment
@@ -131,8 +136,29 @@ final class TestStack: Sendable {
         let errors: String
     }
 
-    /// Runs `millrace`.
+    /// Runs `millrace` to its end.
     func millrace(_ arguments: String...) async throws -> ToolAnswer {
+        let tool = try await startMillrace(arguments)
+        defer { tool.process.signal(SIGKILL) }
+        return try tool.answer(try await tool.process.exit(within: .seconds(60)))
+    }
+
+    /// `millrace` while it runs.
+    struct RunningTool: Sendable {
+        let process: LaunchedProcess
+        fileprivate let output: URL
+        fileprivate let errors: URL
+
+        /// What it has said by its end.
+        func answer(_ exit: LaunchedProcess.Exit) throws -> ToolAnswer {
+            ToolAnswer(
+                exit: exit, output: try String(contentsOf: output, encoding: .utf8),
+                errors: try String(contentsOf: errors, encoding: .utf8))
+        }
+    }
+
+    /// Starts `millrace`. Whoever starts it ends it.
+    func startMillrace(_ arguments: [String]) async throws -> RunningTool {
         let output = folder.appendingPathComponent("millrace-\(UUID().uuidString).out")
         let errors = output.appendingPathExtension("err")
         let process = try await LaunchedProcess(
@@ -141,12 +167,8 @@ final class TestStack: Sendable {
                 environment: [
                     "RABBIT": broker, "STORAGE_DIRECTORY": storageFolder.path, "WRITE_TOKEN": Self.writeToken,
                     "GATEWAY_URL": "http://127.0.0.1:\(gateway().port)",
-                ], folder: folder, standardOutput: output,
-                standardError: errors))
-        defer { process.signal(SIGKILL) }
-        return ToolAnswer(
-            exit: try await process.exit(within: .seconds(60)), output: try String(contentsOf: output, encoding: .utf8),
-            errors: try String(contentsOf: errors, encoding: .utf8))
+                ], folder: folder, standardOutput: output, standardError: errors))
+        return RunningTool(process: process, output: output, errors: errors)
     }
 
     // MARK: - Videos
@@ -172,6 +194,14 @@ final class TestStack: Sendable {
         let file = storageFolder.appendingPathComponent(key)
         try TestVideo.write(bytes: bytes, seed: seed, to: file)
         return TestVideo(id: try await insertRecord(videoPath: key), file: file, size: bytes)
+    }
+
+    /// As ``putVideo(_:bytes:seed:)``, with a second name of the file to compare with when the storage folder has none.
+    func putVideoToCompare(_ key: String, bytes: Int64, seed: UInt64) async throws -> TestVideo {
+        let video = try await putVideo(key, bytes: bytes, seed: seed)
+        let copy = folder.appendingPathComponent("copy-\(key)")
+        try FileManager.default.linkItem(at: video.file, to: copy)
+        return TestVideo(id: video.id, file: copy, size: bytes)
     }
 
     // MARK: - Requests

@@ -1,0 +1,68 @@
+import Domain
+import NIOCore
+
+/// Reads a blob from its first byte to its last, piece by piece, at a pace.
+struct BlobReader {
+    /// The largest piece that a provider gives.
+    private static let pieceBytes = StorageLimits.chunkBytesRange.upperBound
+    /// How long one piece may take, in seconds.
+    private static let pieceSeconds = 60
+
+    private let provider: any StorageProvider
+    private let location: StorageKey
+    private let validator: BlobValidator
+    private let size: Int64
+    private let deadline: Deadline
+    private var pacer: Pacer
+    private(set) var offset: Int64 = 0
+    private(set) var checksum = Checksum()
+
+    /// Prepares to read a blob in the state that an entry or the provider's facts name.
+    init(
+        _ provider: any StorageProvider, _ location: StorageKey, validator: BlobValidator, size: Int64,
+        bytesPerSecond: Int64?, deadline: Deadline
+    ) {
+        self.provider = provider
+        self.location = location
+        self.validator = validator
+        self.size = size
+        self.deadline = deadline
+        pacer = Pacer(bytesPerSecond: bytesPerSecond, now: .now)
+    }
+
+    /// The next bytes, at most that many; `nil` at the end.
+    mutating func next(upTo count: Int) async throws(ServiceError) -> ByteBuffer? {
+        guard offset < size else { return nil }
+        let count = min(Int64(min(count, Self.pieceBytes)), size - offset)
+        guard let range = ByteRange(first: offset, last: offset + count - 1) else {
+            throw ServiceError(.internal, "\"\(location)\" has no bytes from \(offset) on.")
+        }
+        let limit = min(deadline, .after(.seconds(Self.pieceSeconds)))
+        let bytes = try await provider.read(location, range: range, validator: validator, deadline: limit)
+        guard Int64(bytes.readableBytes) == count else {
+            throw ServiceError(.corrupt, "\"\(location)\" is shorter than the catalogue says.")
+        }
+        checksum.update(bytes)
+        offset += count
+        try await rest(until: pacer.took(bytes.readableBytes, now: .now))
+        return bytes
+    }
+
+    /// Reads what is left, for its checksum.
+    mutating func finish() async throws(ServiceError) -> String {
+        while try await next(upTo: Self.pieceBytes) != nil {}
+        return checksum.text
+    }
+
+    private func rest(until instant: ContinuousClock.Instant) async throws(ServiceError) {
+        guard instant > .now else { return }
+        guard instant <= deadline.instant else {
+            throw ServiceError(.deadlineExceeded, "\"\(location)\" cannot be read in time at this rate; raise it.")
+        }
+        do {
+            try await Task.sleep(until: instant, clock: .continuous)
+        } catch {
+            throw ServiceError(.deadlineExceeded, "The request was cancelled before it was answered.")
+        }
+    }
+}

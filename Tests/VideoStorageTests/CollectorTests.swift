@@ -1,0 +1,127 @@
+import Domain
+import Foundation
+import RPC
+import Testing
+
+@testable import VideoStorage
+
+@Suite(.timeLimit(.minutes(1))) struct CollectorTests {
+    @Test func anAbandonedUploadIsGivenUpAndItsBytesAreDeleted() async throws {
+        let worker = try WorkerFixture()
+        let finished = try await worker.begin("videos/1", pattern(3_000_000))
+        try await worker.collect(later: 3_500)
+        #expect(!worker.old.files.isEmpty)
+        let counts = try await worker.collect(later: 3_700)
+        #expect(counts.abandonedUploads == 1)
+        #expect(await code { _ = try await worker.uploads.commit(finished, deadline: .soon) } == .notFound)
+        try await worker.collect(later: 4_400)
+        #expect(worker.old.files.isEmpty)
+        #expect(worker.register.all.isEmpty)
+    }
+
+    @Test func aFileThatWasPutThereByHandIsNeverCollected() async throws {
+        let worker = try WorkerFixture()
+        try worker.old.write(pattern(10), to: "never-asked-for.mp4")
+        try worker.old.write(pattern(10), to: "uploads/readme.txt")
+        try worker.old.write(pattern(10), to: "film.mp4")
+        _ = try await worker.facts("film.mp4")
+        let files = worker.old.files
+        try await worker.collect(later: 1_000_000)
+        let page = try await worker.administration.orphans(
+            OrphanSearch(provider: "filesystem", cursor: nil, deletes: true), deadline: .soon)
+        #expect(page.orphans.isEmpty)
+        #expect(worker.old.files == files)
+    }
+
+    @Test func whatNothingNamesIsReportedFirstAndDeletedOnRequest() async throws {
+        let worker = try WorkerFixture()
+        try await worker.upload("videos/1", pattern(100))
+        let orphan = "uploads/0123456789abcdef0123456789abcdef"
+        let young = "moved/0123456789abcdef0123456789abcdef"
+        try worker.old.write(pattern(50), to: orphan)
+        try worker.old.write(pattern(60), to: young)
+        let past = [FileAttributeKey.modificationDate: Date().addingTimeInterval(-4_000)]
+        try FileManager.default.setAttributes(past, ofItemAtPath: "\(worker.old.path)/\(orphan)")
+        let all = worker.old.files
+        for deletes in [false, true] {
+            var found: [String] = []
+            var cursor: String?
+            repeat {
+                let page = try await worker.administration.orphans(
+                    OrphanSearch(provider: "filesystem", cursor: cursor, deletes: deletes), deadline: .soon)
+                found += page.orphans.map(\.location.description)
+                cursor = page.next
+            } while cursor != nil
+            #expect(found == [orphan])
+            #expect(worker.old.files == (deletes ? all.subtracting([orphan]) : all))
+        }
+        #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(100))
+    }
+
+    @Test func aDeletedObjectIsGoneAtOnceAndItsBlobAndEntryLater() async throws {
+        let worker = try WorkerFixture()
+        let facts = try await worker.upload("videos/1", pattern(1_000))
+        worker.catalogue.tellEvents()
+        let key = try StorageKey("videos/1")
+        try await worker.deletion.delete(key, deadline: .soon)
+        try await worker.deletion.delete(key, deadline: .soon)
+        #expect(await code { _ = try await worker.facts("videos/1") } == .notFound)
+        #expect(worker.catalogue.events.map(\.name) == ["storage.object.deleted"])
+        #expect(try await worker.bytes(facts) == pattern(1_000))
+        try await worker.collect(later: 700)
+        #expect(worker.old.files.isEmpty)
+        #expect(try worker.entry("videos/1") != nil, "its event has not been told yet")
+        worker.catalogue.tellEvents()
+        try await worker.collect(later: 700)
+        #expect(try worker.entry("videos/1") == nil)
+        #expect(await code { _ = try await worker.bytes(facts) } == .notFound)
+    }
+
+    @Test func anAdoptedFileOfADeletedVideoIsDeletedAndNotAdoptedAgain() async throws {
+        let worker = try WorkerFixture()
+        try worker.old.write(pattern(10), to: "film.mp4")
+        // Nobody has asked for it yet.
+        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
+        #expect(await code { _ = try await worker.facts("film.mp4") } == .notFound)
+        try await worker.collect(later: 700)
+        #expect(worker.old.files.isEmpty)
+    }
+
+    @Test func aFileThatWasExchangedAfterItWasDeletedIsLeft() async throws {
+        let worker = try WorkerFixture()
+        try worker.old.write(pattern(10), to: "film.mp4")
+        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
+        worker.catalogue.tellEvents()
+        try worker.old.write(pattern(20, seed: 3), to: "film.mp4")
+        try await worker.collect(later: 700)
+        #expect(worker.old.files == ["film.mp4"])
+        #expect(try await worker.bytes(worker.facts("film.mp4")) == pattern(20, seed: 3))
+    }
+
+    @Test func aDeletedObjectCanBeUploadedAnew() async throws {
+        let worker = try WorkerFixture()
+        try await worker.upload("videos/1", pattern(10))
+        try await worker.deletion.delete(StorageKey("videos/1"), deadline: .soon)
+        let facts = try await worker.upload("videos/1", pattern(20, seed: 2))
+        try await worker.collect(later: 700)
+        #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(20, seed: 2))
+        #expect(try await worker.facts("videos/1") == facts)
+        #expect(worker.old.files.count == 1)
+    }
+
+    @Test func theBlobOfAnAbandonedCommitThatWasNamedStays() async throws {
+        let worker = try WorkerFixture()
+        let finished = try await worker.begin("videos/1", pattern(1_000))
+        let facts = try await worker.uploads.commit(finished, deadline: .soon)
+        // As if its worker had died before it noted that the version was named.
+        let upload = try #require(worker.register.all.first)
+        try await worker.register.remove(upload.id, in: .committed, deadline: .soon)
+        var stuck = upload
+        stuck.state = .committing
+        _ = try await worker.register.enter(stuck, deadline: .soon)
+        try await worker.collect(later: 3_700)
+        try await worker.collect(later: 5_000)
+        #expect(try await worker.bytes(facts) == pattern(1_000))
+        #expect(worker.register.all.map(\.state) == [.committed])
+    }
+}

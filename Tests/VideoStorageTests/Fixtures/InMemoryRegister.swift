@@ -1,0 +1,71 @@
+import Domain
+import Foundation
+import Synchronization
+
+@testable import VideoStorage
+
+/// A register of uploads without a database.
+final class InMemoryRegister: UploadRegister {
+    private let state = Mutex<[UploadID: Upload]>([:])
+
+    var all: [Upload] { state.withLock { Array($0.values) } }
+
+    func enter(_ upload: Upload, deadline: Deadline) async throws(ServiceError) -> Upload? {
+        state.withLock { uploads in
+            if let present = uploads[upload.id] { return present }
+            uploads[upload.id] = upload
+            return nil
+        }
+    }
+
+    func upload(_ id: UploadID, deadline: Deadline) async throws(ServiceError) -> Upload? {
+        state.withLock { $0[id] }
+    }
+
+    func advance(
+        _ id: UploadID, from states: [Upload.State], to state: Upload.State, content: Upload.Content?, at moment: Date,
+        deadline: Deadline
+    ) async throws(ServiceError) -> Bool {
+        self.state.withLock { uploads in
+            guard var upload = uploads[id], states.contains(upload.state) else { return false }
+            upload.state = state
+            if let content { upload.content = content }
+            upload.touchedAt = moment
+            uploads[id] = upload
+            return true
+        }
+    }
+
+    func touch(
+        _ id: UploadID, at moment: Date, copiedBytes: Int64?, deadline: Deadline
+    ) async throws(ServiceError) {
+        state.withLock { uploads in
+            uploads[id]?.touchedAt = moment
+            if let copiedBytes { uploads[id]?.copiedBytes = copiedBytes }
+        }
+    }
+
+    func uploads(
+        in states: [Upload.State], touchedBefore moment: Date, limit: Int, deadline: Deadline
+    ) async throws(ServiceError) -> [Upload] {
+        state.withLock { $0.values.filter { states.contains($0.state) && $0.touchedAt < moment } }
+    }
+
+    func moves(limit: Int, deadline: Deadline) async throws(ServiceError) -> [Upload] {
+        state.withLock { $0.values.filter { $0.state == .open && $0.purpose == .move } }
+    }
+
+    func remove(_ id: UploadID, in state: Upload.State, deadline: Deadline) async throws(ServiceError) {
+        self.state.withLock { uploads in
+            if uploads[id]?.state == state { uploads[id] = nil }
+        }
+    }
+
+    func named(
+        _ locations: [StorageKey], in provider: ProviderName, deadline: Deadline
+    ) async throws(ServiceError) -> Set<StorageKey> {
+        state.withLock { uploads in
+            Set(uploads.values.filter { $0.provider == provider }.map(\.location)).intersection(locations)
+        }
+    }
+}
