@@ -24,8 +24,9 @@ import Testing
         try worker.old.write(pattern(10), to: "never-asked-for.mp4")
         try worker.old.write(pattern(10), to: "uploads/readme.txt")
         try worker.old.write(pattern(10), to: "film.mp4")
-        _ = try await worker.facts("film.mp4")
         let files = worker.old.files
+        for file in files { try worker.old.age(file, seconds: 1_000_000) }
+        _ = try await worker.facts("film.mp4")
         try await worker.collect(later: 1_000_000)
         let page = try await worker.administration.orphans(
             OrphanSearch(provider: "filesystem", cursor: nil, deletes: true), deadline: .soon)
@@ -40,8 +41,7 @@ import Testing
         let young = "moved/0123456789abcdef0123456789abcdef"
         try worker.old.write(pattern(50), to: orphan)
         try worker.old.write(pattern(60), to: young)
-        let past = [FileAttributeKey.modificationDate: Date().addingTimeInterval(-4_000)]
-        try FileManager.default.setAttributes(past, ofItemAtPath: "\(worker.old.path)/\(orphan)")
+        try worker.old.age(orphan, seconds: 4_000)
         let all = worker.old.files
         for deletes in [false, true] {
             var found: [String] = []

@@ -11,7 +11,6 @@ import Testing
         let facts = try await worker.upload("videos/1", bytes)
         #expect(try await worker.bytes(facts) == bytes)
         #expect(try await worker.move("videos/1") == .moved)
-        #expect(try await worker.move("videos/1") == .alreadyThere)
         let entry = try #require(try worker.entry("videos/1"))
         #expect(entry.provider == WorkerFixture.new && entry.version == facts.version)
         #expect(try await worker.bytes(facts) == bytes)
@@ -21,6 +20,7 @@ import Testing
         #expect(worker.new.files == ["\(entry.location)"])
         #expect(try await worker.bytes(facts) == bytes)
         #expect(try await worker.facts("videos/1") == facts)
+        #expect(try await worker.move("videos/1") == .alreadyThere)
         #expect(worker.register.all.allSatisfy { $0.purpose == .content })
     }
 
@@ -94,6 +94,16 @@ import Testing
         try worker.new.write(pattern(77), to: "film.mp4")
         #expect(try await worker.bytes(worker.facts("film.mp4")) == pattern(77))
         #expect(try worker.entry("film.mp4")?.provider == WorkerFixture.new)
+    }
+
+    @Test func aKeyThatOneProviderRefusesMayBeInAnother() async throws {
+        let worker = try WorkerFixture()
+        let outside = try TemporaryDirectory()
+        try outside.write(pattern(5), to: "film.mp4")
+        try worker.old.link("out", to: outside.path)
+        #expect(await code { _ = try await worker.facts("out/film.mp4") } == .invalidArgument)
+        try worker.new.write(pattern(77), to: "out/film.mp4")
+        #expect(try await worker.bytes(worker.facts("out/film.mp4")) == pattern(77))
     }
 
     @Test func verifyingFindsWhatIsNotWell() async throws {

@@ -144,15 +144,18 @@ struct ObjectStorage: StorageService {
         }
         // What an upload has left in a provider is no object by that name.
         guard !Upload.isOwn(key) else { throw Self.missing(key) }
+        var refusal: ServiceError?
         for provider in providers.all {
             do {
                 let facts = try await provider.stat(key, deadline: deadline)
                 return FoundBlob(facts: facts, provider: provider.name, location: key)
             } catch {
-                guard error.code == .notFound else { throw error }
+                // A name that one provider cannot have may be another one's.
+                guard error.code == .notFound || error.code == .invalidArgument else { throw error }
+                if error.code == .invalidArgument, refusal == nil { refusal = error }
             }
         }
-        throw Self.missing(key)
+        throw refusal ?? Self.missing(key)
     }
 
     private static func missing(_ key: StorageKey) -> ServiceError {

@@ -94,6 +94,12 @@ struct WorkerFixture {
 }
 
 extension TemporaryDirectory {
+    /// Makes a file look as if it had been written that long ago.
+    func age(_ name: String, seconds: Double) throws {
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date().addingTimeInterval(-seconds)], ofItemAtPath: "\(path)/\(name)")
+    }
+
     /// Every file below it, with its path from there.
     var files: Set<String> {
         var files: Set<String> = []
