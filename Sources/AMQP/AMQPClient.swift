@@ -62,26 +62,11 @@ public final class AMQPClient: Service {
     /// goodbye and returns. Called once.
     public func run() async throws {
         thread.start { [consuming, publishing] in [consuming.driver(), publishing.driver()] }
-        await withDiscardingTaskGroup { group in
-            group.addTask { await self.breakStuckWrites() }
-            try? await gracefulShutdown()
-            group.cancelAll()
-        }
+        // Ends with the shutdown, or with the task's cancellation.
+        try? await gracefulShutdown()
         await publishing.stop()
         await consuming.stop()
         await thread.ended()
-    }
-
-    private func breakStuckWrites() async {
-        let limit = Duration.seconds(configuration.maxWriteSeconds)
-        while !Task.isCancelled {
-            if publishing.breaker.breakIfStuck(for: limit) || consuming.breaker.breakIfStuck(for: limit) {
-                logger.warning(
-                    "A write to the broker was stuck; the connection is made anew",
-                    metadata: ["limit_seconds": "\(configuration.maxWriteSeconds)"])
-            }
-            try? await Task.sleep(for: .milliseconds(500))
-        }
     }
 
     // MARK: State

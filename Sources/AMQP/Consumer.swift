@@ -1,6 +1,6 @@
 /// Who receives messages from a queue, and how many at once.
 ///
-/// The three handlers run on the connection's own thread: they must hand over and return, and never block. For one
+/// The handlers run on the connection's own thread: they must hand over and return, and never block. For one
 /// consumer they are called in order, never two at a time.
 public struct Consumer: Sendable {
     /// Tells consumers of one client apart.
@@ -23,6 +23,8 @@ public struct Consumer: Sendable {
     public var onActive: @Sendable (_ queueName: String) -> Void
     /// Consuming has stopped: the connection broke, or the queue is gone. It is begun again by itself.
     public var onInactive: @Sendable (AMQPError) -> Void
+    /// Consuming could not begin, since the broker refuses a part of it. It is tried again by itself.
+    public var onRefused: @Sendable (AMQPError) -> Void
 
     /// Who says that a delivery is done with.
     public enum Acknowledgement: Sendable {
@@ -40,7 +42,8 @@ public struct Consumer: Sendable {
         acknowledgement: Acknowledgement = .explicit,
         onDelivery: @escaping @Sendable (Delivery) -> Void,
         onActive: @escaping @Sendable (_ queueName: String) -> Void = { _ in },
-        onInactive: @escaping @Sendable (AMQPError) -> Void = { _ in }
+        onInactive: @escaping @Sendable (AMQPError) -> Void = { _ in },
+        onRefused: @escaping @Sendable (AMQPError) -> Void = { _ in }
     ) {
         self.declarations = declarations
         self.queue = queue
@@ -49,5 +52,6 @@ public struct Consumer: Sendable {
         self.onDelivery = onDelivery
         self.onActive = onActive
         self.onInactive = onInactive
+        self.onRefused = onRefused
     }
 }

@@ -67,3 +67,48 @@ public struct QueueStatus: Sendable, Equatable {
     /// Consumers that receive from it.
     public let consumers: Int
 }
+
+extension Declaration {
+    /// What the broker is asked for.
+    ///
+    /// - Parameter names: The names of the queues that have been declared, to which this one's is added.
+    /// - Returns: The request.
+    func request(_ names: inout [QueueName: String]) -> ChannelRequest {
+        switch self {
+        case .exchange(let name, let kind):
+            return .declareExchange(name, kind)
+        case .queue(let queue):
+            let name = queue.name.made()
+            names[queue.name] = name
+            return .declareQueue(name, queue.lifetime, queue.arguments)
+        case .binding(let queue, let exchange, let routingKey):
+            let name = names[queue] ?? queue.text
+            let key =
+                switch routingKey {
+                case .fixed(let key): key
+                case .queueName: name
+                }
+            return .bindQueue(name, exchange: exchange, routingKey: key)
+        }
+    }
+}
+
+extension QueueName {
+    /// The name, or what it begins with.
+    var text: String {
+        switch self {
+        case .fixed(let name): name
+        case .generated(let prefix): prefix
+        }
+    }
+
+    /// The name for one connection.
+    fileprivate func made() -> String {
+        switch self {
+        case .fixed(let name): return name
+        case .generated(let prefix):
+            let digits = String(UInt64.random(in: 0...UInt64.max), radix: 16)
+            return "\(prefix).\(String(repeating: "0", count: 16 - digits.count))\(digits)"
+        }
+    }
+}

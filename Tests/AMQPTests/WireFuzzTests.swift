@@ -145,6 +145,9 @@ private final class BufferedFrames: FrameSource {
         releases += 1
         amqp_maybe_release_buffers_on_channel(connection, channel)
     }
-    func confirmChannelClose(_ channel: UInt16) throws(AMQPError) {}
+    func answered(_ answer: ChannelAnswer, on channel: UInt16) throws(AMQPError) {}
+    func wasClosed(_ channel: UInt16, _ exception: ServerException) throws(AMQPError) -> AMQPError {
+        AMQPError(.channelClosed(code: exception.code), exception.text)
+    }
     func confirmConnectionClose() {}
 }

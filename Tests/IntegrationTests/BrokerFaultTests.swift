@@ -94,6 +94,29 @@ import Testing
         #expect(!log.lines.contains { $0.contains("secret") })
     }
 
+    @Test func aCallerWhoMayNotHearRepliesIsToldSo() async throws {
+        let user = TestBroker.unique("deaf")
+        try await BrokerControl.run(["add_user", user, "secret"])
+        try await BrokerControl.run(["set_permissions", user, "^$", ".*", "^$"])
+        let address = try TestBroker.address()
+        let log = RecordedLog()
+        let caller = try AMQPClient(
+            TestBroker.impatient(
+                "deaf", at: try BrokerAddress("amqp://\(user):secret@127.0.0.1:\(address.hosts[0].port)/")),
+            logger: log.logger)
+        let worker = try TestBroker.client("worker")
+        let echo = Echo(worker: worker, caller: caller)
+        try await withRunning([worker, caller, echo.server, echo.client]) {
+            try await eventually("refused") { log.lines.contains { $0.contains("403") } }
+            let error = await echo.call(seconds: 1)
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("refuses the queue for replies") == true)
+            try await BrokerControl.run(["set_permissions", user, ".*", ".*", ".*"])
+            try await eventually("mended") { await echo.call(seconds: 2) == nil }
+        }
+        try await BrokerControl.run(["delete_user", user])
+    }
+
     @Test func aCallOutlivesTheDeletionOfItsReplyQueue() async throws {
         let (worker, caller) = (try client("worker"), try client("caller"))
         let begun = Atomic(0)
@@ -155,10 +178,71 @@ import Testing
             let error = try await publishConfirmed(exchange: exchange, to: queue, over: client).error
             #expect(error?.kind == .channelClosed(code: 404))
             #expect(error?.message.contains(exchange) == true)
-            #expect(log.lines.contains { $0.hasPrefix("warning") && $0.contains("closed a publishing channel") })
+            #expect(log.lines.contains { $0.hasPrefix("warning") && $0.contains("A message was refused") })
             try await eventually("made again with the channel") {
                 (try? await publishConfirmed(exchange: exchange, to: queue, over: client))?.isAccepted == true
             }
+        }
+    }
+
+    /// The broker closes the channel, and passes over what else is on its way there.
+    @Test func aMessageForAMissingExchangeIsNotBlamedOnTheOthers() async throws {
+        let (log, queue) = (RecordedLog(), TestBroker.unique("innocent"))
+        var configuration = TestBroker.impatient("blame", at: try TestBroker.address())
+        configuration.declarations = [
+            .queue(Queue(name: .fixed(queue), lifetime: .durable, arguments: ["x-expires": .int(60_000)]))
+        ]
+        let client = try AMQPClient(configuration, logger: log.logger)
+        let missing = TestBroker.unique("missing")
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            let outcomes = Collected<(exchange: String, outcome: PublishOutcome)>()
+            for number in 0..<60 {
+                let exchange = number == 30 ? missing : ""
+                try client.publishConfirmed(Message(), exchange: exchange, routingKey: queue) {
+                    outcomes.add((exchange, $0))
+                }
+            }
+            try await eventually("all are settled") { outcomes.count == 60 }
+            for (exchange, outcome) in outcomes.all {
+                if exchange == missing {
+                    #expect(outcome.error?.kind == .channelClosed(code: 404))
+                    #expect(outcome.error?.message.contains(missing) == true)
+                } else {
+                    #expect(outcome.isAccepted || outcome.error?.kind == .connectionLost)
+                }
+            }
+            #expect(try await publishConfirmed(to: queue, over: client).isAccepted)
+            #expect(client.isConnected)
+        }
+        #expect(log.lines.filter { $0.contains("A message was refused") }.count == 1)
+    }
+
+    /// What is wrong with one consumer is told, and tried again, while everything else goes on.
+    @Test func aDeclarationThatIsRefusedIsNamedAndHarmsNobodyElse() async throws {
+        let queue = TestBroker.unique("declared")
+        let log = RecordedLog()
+        let client = try AMQPClient(TestBroker.impatient("refused", at: try TestBroker.address()), logger: log.logger)
+        let first = Queue(name: .fixed(queue), lifetime: .durable, arguments: ["x-expires": .int(60_000)])
+        let second = Queue(name: first.name, lifetime: .durable, arguments: ["x-max-length": .int(5)])
+        let received = Collected<String>()
+        client.addConsumer(
+            Consumer(
+                declarations: [.queue(first)], queue: first.name, prefetchCount: 10,
+                onDelivery: { delivery in
+                    received.add(delivery.routingKey)
+                    client.acknowledge(delivery.token)
+                }))
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            client.addConsumer(
+                Consumer(declarations: [.queue(second)], queue: second.name, prefetchCount: 10, onDelivery: { _ in }))
+            try await eventually("told") {
+                log.lines.contains { $0.contains("refuses to declare the queue \(queue): 406 PRECONDITION_FAILED") }
+            }
+            #expect(try await publishConfirmed(to: queue, over: client).isAccepted)
+            try await eventually("received") { received.count == 1 }
+            #expect(client.isConnected)
         }
     }
 }

@@ -42,6 +42,66 @@ import Testing
         await broker.close()
     }
 
+    /// A broker may take seconds for one declaration, say of a queue whose nodes have to agree.
+    @Test func nobodyWaitsForAnAnswerThatAnotherIsOwed() async throws {
+        // It answers no declaration, and a look at a queue is one.
+        let broker = try await FakeBroker.start()
+        var configuration = TestBroker.impatient("owed", at: try TestBroker.address(port: broker.port))
+        configuration.replySeconds = 2
+        configuration.heartbeatSeconds = 10
+        let client = try AMQPClient(configuration, logger: RecordedLog().logger)
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            let answers = Collected<Result<QueueStatus?, AMQPError>>()
+            async let looked: Void = answers.add(Self.look(at: "q", over: client))
+            try await eventually("asked") { broker.requests.contains { $0.method == .init(50, 10) } }
+            for _ in 0..<20 { #expect(try await publishConfirmed(to: "q", over: client).isAccepted) }
+            #expect(answers.count == 0)
+            await looked
+            guard case .failure(let error)? = answers.all.first else {
+                Issue.record("it was answered")
+                return
+            }
+            #expect(error.kind == .connectionLost && error.message.contains("look at the queue q"))
+            try await eventually("connected again") { client.isConnected }
+        }
+        await broker.close()
+    }
+
+    private static func look(at queue: String, over client: AMQPClient) async -> Result<QueueStatus?, AMQPError> {
+        do throws(AMQPError) {
+            return .success(try await client.inspectQueue(queue))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    @Test func anAnswerToNothingEndsTheConnectionWithAReason() async throws {
+        let log = RecordedLog()
+        let broker = try await FakeBroker.start(
+            .init(afterConsume: { [AMQPFrame.method(.qosOk, channel: $0.channel)] }))
+        let client = try client(broker, log)
+        client.addConsumer(Consumer(queue: .fixed("q"), prefetchCount: 1, onDelivery: { _ in }))
+        try await withRunning([client]) {
+            try await eventually("told") { log.lines.contains { $0.contains("where it was asked for nothing") } }
+        }
+        await broker.close()
+    }
+
+    @Test func aBrokerThatDoesNotSayGoodbyeIsLeftAllTheSame() async throws {
+        let broker = try await FakeBroker.start(.init(answer: { $0.method == .close ? [] : nil }))
+        let client = try client(broker)
+        let took = try await time {
+            try await withRunning([client]) {
+                try await eventually("connected") { client.isConnected }
+                #expect(try await publishConfirmed(to: "q", over: client).isAccepted)
+            }
+        }
+        // Five seconds for each connection.
+        #expect(took < .seconds(12))
+        await broker.close()
+    }
+
     @Test func aProgramThatIsNoBrokerIsNamed() async throws {
         let broker = try await FakeBroker.start(
             .init(answer: { _ in [Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)] }))

@@ -8,39 +8,27 @@ final class ConnectionAttempt<Role: ConnectionRole>: Sendable {
         let value: Value
     }
 
-    /// Told as soon as there is a connection at all.
-    struct Failure: Error {
-        let error: AMQPError
-        /// The host that answered, if one did: what failed came later.
-        let host: BrokerHost?
-    }
+    private let result = Mutex<Passed<Result<RawConnection, AMQPError>>?>(nil)
 
-    private let result = Mutex<Passed<Result<RawConnection, Failure>>?>(nil)
-
-    /// Begins. Until ``takeResult()`` gives one, nobody else may touch the role.
-    init(_ link: ConnectionLink<Role>, _ role: Role) {
-        let role = Passed(value: role)
+    /// Begins.
+    init(_ link: ConnectionLink<Role>) {
         _ = OSThread(name: "amqp-connect") { [self] in
-            let result = Passed(value: Self.connect(link, role.value))
+            let result = Passed(value: Self.connect(link))
             self.result.withLock { $0 = result }
             link.doorbell.ring()
         }
     }
 
     /// What came of it, once it is over. Gives it once.
-    func takeResult() -> Result<RawConnection, Failure>? {
+    func takeResult() -> Result<RawConnection, AMQPError>? {
         result.withLock { $0.take() }?.value
     }
 
-    private static func connect(_ link: ConnectionLink<Role>, _ role: Role) -> Result<RawConnection, Failure> {
-        var host: BrokerHost?
+    private static func connect(_ link: ConnectionLink<Role>) -> Result<RawConnection, AMQPError> {
         do throws(AMQPError) {
-            let connection = try open(link)
-            host = connection.host
-            try role.connected(connection)
-            return .success(connection)
+            return .success(try open(link))
         } catch {
-            return .failure(Failure(error: error, host: host))
+            return .failure(error)
         }
     }
 
@@ -52,7 +40,7 @@ final class ConnectionAttempt<Role: ConnectionRole>: Sendable {
         while !link.isStopping, let host = link.order.hosts.first(where: { !tried.contains($0) }) {
             tried.insert(host)
             do {
-                return try RawConnection(link.configuration, to: host, breaker: link.breaker)
+                return try RawConnection(link.configuration, to: host)
             } catch {
                 failures.append(error)
                 link.order.failed(host)

@@ -24,13 +24,19 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     private var reader: FrameReader
     private var backlog = Backlog<Role.Command>()
     private(set) var waitsForRoom = false
+    /// Whether the broker has been told that this connection is to be closed; nothing else is written then.
+    private var isLeaving = false
+    /// What the rest of the process is told.
+    private var isUp = false {
+        didSet { if isUp != oldValue { link.status.set(isUp: isUp) } }
+    }
 
     init(_ link: ConnectionLink<Role>, _ role: Role) {
         self.link = link
         self.role = role
         outage = Outage(backoff: link.configuration.backoff)
         reader = FrameReader(maxBodyBytes: link.configuration.maxBodyBytes)
-        state = .connecting(ConnectionAttempt(link, role))
+        state = .connecting(ConnectionAttempt(link))
     }
 
     // MARK: What the thread asks
@@ -49,8 +55,8 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         switch state {
         case .serving(let connection, _):
             // While the socket has no room, what is in the mailbox has to wait there.
-            connection.hasBufferedInput || (!waitsForRoom && !(backlog.isEmpty && link.mailbox.isEmpty))
-                || link.isStopping
+            connection.hasBufferedInput
+                || (!waitsForRoom && !isLeaving && (link.isStopping || !(backlog.isEmpty && link.mailbox.isEmpty)))
         case .resting: !link.mailbox.isEmpty || link.isStopping
         case .connecting, .ended: false
         }
@@ -59,7 +65,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     var maxSleepMilliseconds: Int {
         switch state {
         // A quarter of the heartbeat interval is often enough to send our own in time.
-        case .serving: min(link.configuration.heartbeatSeconds * 250, 1_000)
+        case .serving: min(link.configuration.heartbeatSeconds * 250, link.isStopping ? 100 : 1_000)
         case .resting(let end, _): max(0, Int(ContinuousClock.now.duration(to: end) / .milliseconds(1)) + 1)
         case .connecting, .ended: 1_000
         }
@@ -77,7 +83,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         case .resting(let end, let error):
             refuseCommands(error)
             guard link.isStopping || end <= .now else { return false }
-            if link.isStopping { finish() } else { state = .connecting(ConnectionAttempt(link, role)) }
+            if link.isStopping { finish() } else { state = .connecting(ConnectionAttempt(link)) }
             return true
         case .ended: return false
         }
@@ -86,14 +92,8 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     func write() -> Bool {
         guard case .serving(let connection, _) = state else { return false }
         do throws(AMQPError) {
-            let hasWorked = try write(to: connection)
-            if link.isStopping, backlog.isEmpty, link.mailbox.isEmpty, connection.unwrittenBytes == 0 {
-                connection.close()
-                state = .ended
-                finish()
-            } else if link.isStopping(for: Self.maxFlushTime) {
-                throw AMQPError(.closed, "The broker did not take what was left to write.")
-            }
+            let hasWorked = try isLeaving ? writeLast(to: connection) : write(to: connection)
+            if link.isStopping { try leave(connection) }
             return hasWorked
         } catch {
             broken(error)
@@ -103,12 +103,15 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
 
     private func read(from connection: RawConnection, hasInput: Bool) -> Bool {
         do throws(AMQPError) {
-            try connection.beat(hasInput: hasInput, now: .now)
+            let now = ContinuousClock.now
+            try connection.beat(hasInput: hasInput, now: now)
+            try connection.checkAnswers(now: now)
             guard hasInput || connection.hasBufferedInput else { return false }
             for _ in 0..<Self.maxFramesPerRound {
                 let hadFrame = try reader.readFrame(from: connection) { (event, channel) throws(AMQPError) in
-                    try role.handle(event, channel: channel, on: connection)
+                    try handle(event, channel: channel, on: connection)
                 }
+                guard case .serving = state else { break }
                 // What is in the socket is told by the next look at it, without a call that finds nothing.
                 guard hadFrame, connection.hasBufferedInput else { break }
             }
@@ -116,6 +119,16 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
             broken(error)
         }
         return true
+    }
+
+    private func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
+        switch event {
+        case .answered(.connectionClosed): return finish()
+        // It is not settled any more, so the broker gives it to another.
+        case .content(.deliver, _) where isLeaving: return
+        default: try role.handle(event, channel: channel, on: connection)
+        }
+        if role.isReady, !isLeaving { isUp = true }
     }
 
     /// Does a batch of work, handing over to the socket what it gathers.
@@ -134,6 +147,23 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         return count > 0
     }
 
+    /// Says goodbye when all has been written that was to be; the broker's answer ends the connection.
+    private func leave(_ connection: RawConnection) throws(AMQPError) {
+        if link.isStopping(for: Self.maxFlushTime) {
+            throw AMQPError(.closed, "The broker did not take what was left to write, or did not say goodbye.")
+        }
+        guard !isLeaving, backlog.isEmpty, link.mailbox.isEmpty, connection.unwrittenBytes == 0 else { return }
+        isLeaving = true
+        isUp = false
+        try connection.ask(.closeConnection, on: 0)
+        try flush(connection)
+    }
+
+    private func writeLast(to connection: RawConnection) throws(AMQPError) -> Bool {
+        if waitsForRoom { try flush(connection) }
+        return false
+    }
+
     private func flush(_ connection: RawConnection) throws(AMQPError) {
         waitsForRoom = try !connection.flush()
         if connection.unwrittenBytes == 0 { role.written() }
@@ -141,27 +171,33 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
 
     // MARK: Coming and going
 
-    private func finish(_ result: Result<RawConnection, ConnectionAttempt<Role>.Failure>) {
+    private func finish(_ result: Result<RawConnection, AMQPError>) {
         switch result {
         case .success(let connection):
             reader = FrameReader(maxBodyBytes: link.configuration.maxBodyBytes)
             state = .serving(connection, since: .now)
-            link.status.set(isUp: true)
             reportConnected(to: connection.host)
-        case .failure(let failure):
-            if let host = failure.host { link.order.failed(host) }
-            failed(failure.error, connectedFor: .zero)
+            do throws(AMQPError) {
+                try role.connected(connection)
+                if role.isReady { isUp = true }
+            } catch {
+                broken(error)
+            }
+        case .failure(let error):
+            failed(error, connectedFor: .zero)
         }
     }
 
     private func broken(_ error: AMQPError) {
         guard case .serving(let connection, let since) = state else { return }
+        // Nothing that was to be done is left; and a broker that is going down itself does not say goodbye.
+        if isLeaving { return finish() }
         link.order.failed(connection.host)
         failed(error, connectedFor: since.duration(to: .now))
     }
 
     private func failed(_ error: AMQPError, connectedFor lifetime: Duration) {
-        link.status.set(isUp: false)
+        isUp = false
         waitsForRoom = false
         while let command = backlog.next() { role.refuse(command, error) }
         role.disconnected(error)
@@ -179,7 +215,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     /// The end, after a stop.
     private func finish() {
         state = .ended
-        link.status.set(isUp: false)
+        isUp = false
         let closed = AMQPError(.closed, "The AMQP client has been shut down.")
         role.disconnected(closed)
         for command in link.mailbox.close() { role.refuse(command, closed) }

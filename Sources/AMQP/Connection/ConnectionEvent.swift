@@ -7,8 +7,10 @@ enum ConnectionEvent {
     case settled(number: UInt64, multiple: Bool, accepted: Bool)
     /// The broker has cancelled a consumer, as it does when the queue is deleted.
     case consumerCancelled(tag: String)
-    /// The broker has closed the channel; librabbitmq has been told that we know.
-    case channelClosed(code: UInt16, text: String)
+    /// The broker has done what it was asked for.
+    case answered(ChannelAnswer)
+    /// The broker has closed the channel, and has been told that we know; the error says why.
+    case channelClosed(AMQPError)
     /// The broker takes no publishes on this connection until ``unblocked``.
     case blocked(reason: String)
     case unblocked
@@ -19,8 +21,11 @@ protocol ConnectionRole: AnyObject, SendableMetatype {
     /// Work that other threads hand over.
     associatedtype Command: Sendable
 
-    /// The connection has been made: open channels, declare, consume.
+    /// The connection has been made: ask for channels, declarations, consumers.
     func connected(_ connection: RawConnection) throws(AMQPError)
+
+    /// Whether all that was asked for when the connection was made has been answered, or refused.
+    var isReady: Bool { get }
 
     /// Does a piece of work.
     func perform(_ command: Command, on connection: RawConnection) throws(AMQPError)

@@ -5,7 +5,6 @@ internal import Synchronization
 final class ConnectionLink<Role: ConnectionRole>: Sendable {
     let mailbox: Mailbox<Role.Command>
     let status = ConnectionStatus()
-    let breaker = SocketBreaker()
     let name: String
     let configuration: AMQPConfiguration
     let order: HostOrder

@@ -15,7 +15,7 @@ final class ConnectionStatus: Sendable {
     var blockedReason: String? { state.withLock { $0.blockedReason } }
 
     func set(isUp: Bool) {
-        state.withLock { $0 = State(isUp: isUp) }
+        state.withLock { $0 = State(isUp: isUp, blockedReason: isUp ? $0.blockedReason : nil) }
     }
 
     func set(blockedReason: String?) {

@@ -8,37 +8,50 @@ enum ConsumerCommand: Sendable {
     case cancel(Consumer.ID, done: @Sendable () -> Void)
     case acknowledge(DeliveryToken)
     case reject(DeliveryToken, requeue: Bool, notBefore: ContinuousClock.Instant?)
-    case inspect(queue: String, answer: @Sendable (Result<QueueStatus?, AMQPError>) -> Void)
+    case inspect(queue: String, answer: QueueInspector.Answer)
 }
 
 /// The connection that consumes: one channel for each consumer, so that what the broker refuses to one does not touch
 /// the others, and one to look at queues.
 final class ConsumerRole: ConnectionRole {
-    private static let inspectionChannel: UInt16 = 1
-
     private struct Entry {
+        enum Phase: Equatable {
+            /// Not asked for; it is when there is a connection, or at its `retryAt`.
+            case idle
+            /// The broker has been asked for all that it needs; the last answer is the consumer tag.
+            case beginning(queue: String)
+            case consuming(tag: String)
+            /// The broker has been asked to send no more.
+            case cancelling
+            /// Whoever cancelled it has been told. It stays until what it was given is settled.
+            case leaving
+            /// The broker has been asked to close its channel.
+            case closing
+        }
+
         let id: Consumer.ID
         let consumer: Consumer
         let channel: UInt16
+        var phase = Phase.idle
         var isChannelOpen = false
         /// Which opening of the channel this is; `nil` while it is closed. A token of another epoch belongs to a channel that
         /// is gone: acknowledging it would make the broker close the present one.
         var epoch: UInt64?
         var acknowledgements = AcknowledgementBatch()
-        /// The consumer tag, while it consumes.
-        var tag: String?
         var failures = 0
         var retryAt: ContinuousClock.Instant?
-        var cancelled: (@Sendable () -> Void)?
-        /// It has been cancelled, and whoever asked for that has been told. It stays until what it was given is settled.
-        var isLeaving = false
+        /// Who waits for its end.
+        var cancels: [@Sendable () -> Void] = []
     }
 
     private var entries: [Entry] = []
-    private var isInspectionChannelOpen = false
+    private var inspector = QueueInspector()
     private var lastEpoch: UInt64 = 0
     /// Rejections whose time has not come. Bounded by the prefetch, like all that is not acknowledged.
     private var postponed: [(instant: ContinuousClock.Instant, command: ConsumerCommand)] = []
+    /// The channels whose consumers were asked for when the connection was made, and have not begun.
+    private var awaitedChannels: Set<UInt16> = []
+    private var isConnected = false
     private let backoff: Backoff
     private var generator = SystemRandomNumberGenerator()
     private let logger: Logger
@@ -48,82 +61,99 @@ final class ConsumerRole: ConnectionRole {
         self.logger = logger
     }
 
+    var isReady: Bool { isConnected && awaitedChannels.isEmpty }
+
     func written() {}
 
     // MARK: Coming and going
 
     func connected(_ connection: RawConnection) throws(AMQPError) {
-        for index in entries.indices { try activate(index, on: connection) }
+        isConnected = true
+        awaitedChannels = Set(entries.map(\.channel))
+        for index in entries.indices { try begin(index, on: connection) }
     }
 
     func disconnected(_ error: AMQPError) {
-        isInspectionChannelOpen = false
+        isConnected = false
+        inspector.disconnected(error)
         postponed.removeAll()
         for index in entries.indices {
-            closed(index)
             entries[index].retryAt = nil
-            deactivate(index, error)
-            finishCancelling(index)
+            closed(index, error)
         }
-        entries.removeAll(where: \.isLeaving)
+        entries.removeAll { $0.phase == .leaving }
     }
 
-    /// Begins to consume. A refusal by the broker is tried again later; a broken connection is thrown.
-    private func activate(_ index: Int, on connection: RawConnection) throws(AMQPError) {
+    /// Asks for all that a consumer needs, without waiting for an answer.
+    private func begin(_ index: Int, on connection: RawConnection) throws(AMQPError) {
         entries[index].retryAt = nil
-        do {
-            let queue = try begin(index, on: connection)
-            entries[index].failures = 0
-            entries[index].consumer.onActive(queue)
-        } catch {
-            guard case .channelClosed = error.kind else { throw error }
-            channelClosed(index, error)
-        }
-    }
-
-    private func begin(_ index: Int, on connection: RawConnection) throws(AMQPError) -> String {
         let (consumer, channel) = (entries[index].consumer, entries[index].channel)
-        if !entries[index].isChannelOpen {
-            try connection.openChannel(channel)
-            entries[index].isChannelOpen = true
-            lastEpoch += 1
-            entries[index].epoch = lastEpoch
-            entries[index].acknowledgements = AcknowledgementBatch()
-        }
-        var names: [QueueName: String] = [:]
-        for declaration in consumer.declarations {
-            if let (queue, name) = try connection.declare(declaration, names: names, on: channel) {
-                names[queue] = name
+        do {
+            if !entries[index].isChannelOpen {
+                try connection.ask(.openChannel, on: channel)
+                entries[index].isChannelOpen = true
+                lastEpoch += 1
+                entries[index].epoch = lastEpoch
+                entries[index].acknowledgements = AcknowledgementBatch()
             }
+            var names: [QueueName: String] = [:]
+            for declaration in consumer.declarations {
+                try connection.ask(declaration.request(&names), on: channel)
+            }
+            let queue = names[consumer.queue] ?? consumer.queue.text
+            try connection.ask(.setPrefetch(consumer.prefetchCount), on: channel)
+            try connection.ask(
+                .consume(queue, isAutomatic: consumer.acknowledgement == .automatic), on: channel)
+            entries[index].phase = .beginning(queue: queue)
+        } catch {
+            guard error.kind == .invalidConfiguration else { throw error }
+            awaitedChannels.remove(channel)
+            consumer.onRefused(error)
+            retryLater(index, error)
         }
-        let queue = names[consumer.queue] ?? consumer.queue.text
-        try connection.setPrefetch(consumer.prefetchCount, on: channel)
-        entries[index].tag = try connection.consume(
-            queue, isAutomatic: consumer.acknowledgement == .automatic, on: channel)
-        return queue
     }
 
-    private func deactivate(_ index: Int, _ error: AMQPError) {
-        guard entries[index].tag != nil else { return }
-        entries[index].tag = nil
-        entries[index].consumer.onInactive(error)
+    private func begun(_ index: Int, _ tag: String, on connection: RawConnection) throws(AMQPError) {
+        guard case .beginning(let queue) = entries[index].phase else { return }
+        awaitedChannels.remove(entries[index].channel)
+        entries[index].failures = 0
+        entries[index].phase = .consuming(tag: tag)
+        entries[index].consumer.onActive(queue)
+        if !entries[index].cancels.isEmpty { try stop(index, tag, on: connection) }
     }
 
-    private func channelClosed(_ index: Int, _ error: AMQPError) {
-        closed(index)
-        deactivate(index, error)
-        finishCancelling(index)
-        retryLater(index, error)
+    private func stop(_ index: Int, _ tag: String, on connection: RawConnection) throws(AMQPError) {
+        try connection.ask(.cancel(consumerTag: tag), on: entries[index].channel)
+        entries[index].phase = .cancelling
     }
 
-    private func closed(_ index: Int) {
+    /// Its channel is closed, and nothing more will come of what was asked for there.
+    private func closed(_ index: Int, _ error: AMQPError) {
+        awaitedChannels.remove(entries[index].channel)
         entries[index].isChannelOpen = false
         entries[index].epoch = nil
         entries[index].acknowledgements = AcknowledgementBatch()
+        switch entries[index].phase {
+        case .consuming:
+            entries[index].phase = .idle
+            entries[index].consumer.onInactive(error)
+        case .beginning where entries[index].cancels.isEmpty: entries[index].phase = .idle
+        case .idle: break
+        case .beginning, .cancelling: finishCancelling(index)
+        // With its connection it is gone as well.
+        case .leaving, .closing: entries[index].phase = .leaving
+        }
+    }
+
+    private func channelClosed(_ index: Int, _ error: AMQPError) {
+        // The broker still answers our own wish to close it; until then its number is not free.
+        guard entries[index].phase != .closing else { return }
+        if case .beginning = entries[index].phase { entries[index].consumer.onRefused(error) }
+        closed(index, error)
+        if entries[index].phase == .leaving { entries.remove(at: index) } else { retryLater(index, error) }
     }
 
     private func retryLater(_ index: Int, _ error: AMQPError) {
-        guard entries[index].cancelled == nil, !entries[index].isLeaving else { return }
         let wait = backoff.delay(attempt: entries[index].failures + 2, using: &generator)
         entries[index].failures += 1
         entries[index].retryAt = .now + wait
@@ -133,28 +163,21 @@ final class ConsumerRole: ConnectionRole {
             metadata: ["queue": "\(entries[index].consumer.queue.text)", "next_attempt_in": "\(wait)"])
     }
 
+    private func finishCancelling(_ index: Int) {
+        entries[index].phase = .leaving
+        for done in entries[index].cancels { done() }
+        entries[index].cancels = []
+    }
+
     // MARK: Work
 
     func perform(_ command: ConsumerCommand, on connection: RawConnection) throws(AMQPError) {
         switch command {
         case .add(let id, let consumer):
             append(id, consumer)
-            try activate(entries.count - 1, on: connection)
+            try begin(entries.count - 1, on: connection)
         case .cancel(let id, let done):
-            guard let index = entries.firstIndex(where: { $0.id == id && !$0.isLeaving }) else { return done() }
-            let earlier = entries[index].cancelled
-            entries[index].cancelled = {
-                earlier?()
-                done()
-            }
-            entries[index].retryAt = nil
-            guard earlier == nil, let tag = entries[index].tag else { return }
-            do {
-                try connection.cancelConsumer(tag, on: entries[index].channel)
-            } catch {
-                guard case .channelClosed = error.kind else { throw error }
-                channelClosed(index, error)
-            }
+            try cancel(id, on: connection, done)
         case .acknowledge(let token):
             guard let index = index(of: token) else { return }
             entries[index].acknowledgements.acknowledged(token.tag)
@@ -165,7 +188,24 @@ final class ConsumerRole: ConnectionRole {
                 try connection.reject(token.tag, requeue: requeue, on: token.channel)
             }
         case .inspect(let queue, let answer):
-            try inspect(queue, on: connection, answer)
+            try inspector.inspect(queue, on: connection, answer)
+        }
+    }
+
+    private func cancel(
+        _ id: Consumer.ID, on connection: RawConnection, _ done: @escaping @Sendable () -> Void
+    ) throws(AMQPError) {
+        guard let index = entries.firstIndex(where: { $0.id == id }) else { return done() }
+        entries[index].retryAt = nil
+        switch entries[index].phase {
+        case .leaving, .closing: done()
+        case .idle:
+            entries[index].cancels.append(done)
+            finishCancelling(index)
+        case .beginning, .cancelling: entries[index].cancels.append(done)
+        case .consuming(let tag):
+            entries[index].cancels.append(done)
+            try stop(index, tag, on: connection)
         }
     }
 
@@ -190,33 +230,12 @@ final class ConsumerRole: ConnectionRole {
         entries.append(Entry(id: id, consumer: consumer, channel: channel ?? .max))
     }
 
-    private func inspect(
-        _ queue: String, on connection: RawConnection,
-        _ answer: @Sendable (Result<QueueStatus?, AMQPError>) -> Void
-    ) throws(AMQPError) {
-        do {
-            if !isInspectionChannelOpen {
-                try connection.openChannel(Self.inspectionChannel)
-                isInspectionChannelOpen = true
-            }
-            answer(.success(try connection.inspectQueue(queue, on: Self.inspectionChannel)))
-        } catch {
-            guard case .channelClosed(let code) = error.kind else {
-                answer(.failure(error))
-                throw error
-            }
-            isInspectionChannelOpen = false
-            answer(code == 404 ? .success(nil) : .failure(error))
-        }
-    }
-
     // MARK: What comes in
 
     func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
         switch event {
         case .content(.deliver(let tag, let isRedelivered, let exchange, let key), let message):
-            guard let index = entries.firstIndex(where: { $0.channel == channel }), let epoch = entries[index].epoch
-            else { return }
+            guard let index = index(of: channel), let epoch = entries[index].epoch else { return }
             if entries[index].consumer.acknowledgement == .explicit { entries[index].acknowledgements.delivered(tag) }
             entries[index].consumer.onDelivery(
                 Delivery(
@@ -227,26 +246,50 @@ final class ConsumerRole: ConnectionRole {
             logger.warning(
                 "A message is too large and is refused",
                 metadata: ["exchange": "\(exchange)", "routing_key": "\(key)", "body_bytes": "\(bodyBytes)"])
-            let isExplicit = entries.contains { $0.channel == channel && $0.consumer.acknowledgement == .explicit }
-            if isExplicit { try connection.reject(tag, requeue: false, on: channel) }
+            guard let index = index(of: channel), entries[index].epoch != nil else { return }
+            if entries[index].consumer.acknowledgement == .explicit {
+                try connection.reject(tag, requeue: false, on: channel)
+            }
         case .consumerCancelled(let tag):
-            guard let index = entries.firstIndex(where: { $0.channel == channel && $0.tag == tag }) else { return }
+            guard let index = index(of: channel), entries[index].phase == .consuming(tag: tag) else { return }
             let error = AMQPError(.channelClosed(code: 404), "The broker cancelled the consumer: its queue is gone.")
-            deactivate(index, error)
+            entries[index].phase = .idle
+            entries[index].consumer.onInactive(error)
             retryLater(index, error)
-        case .channelClosed(let code, let text):
-            if channel == Self.inspectionChannel { isInspectionChannelOpen = false }
-            guard let index = entries.firstIndex(where: { $0.channel == channel }) else { return }
-            channelClosed(
-                index, AMQPError(.channelClosed(code: code), "The broker closed the channel: \(code) \(text)"))
+        case .answered(let answer):
+            try answered(answer, channel: channel, on: connection)
+        case .channelClosed(let error):
+            if channel == QueueInspector.channel { return try inspector.channelClosed(error, on: connection) }
+            if let index = index(of: channel) { channelClosed(index, error) }
         case .content, .oversized, .settled, .blocked, .unblocked:
             break
         }
     }
 
+    private func answered(
+        _ answer: ChannelAnswer, channel: UInt16, on connection: RawConnection
+    ) throws(AMQPError) {
+        if channel == QueueInspector.channel {
+            if case .queueDeclared(let status) = answer { try inspector.answered(status, on: connection) }
+            return
+        }
+        guard let index = index(of: channel) else { return }
+        switch answer {
+        case .consuming(let tag): try begun(index, tag, on: connection)
+        // Every delivery that the broker had sent has come before this answer.
+        case .cancelled: finishCancelling(index)
+        case .channelClosed: entries.remove(at: index)
+        default: break
+        }
+    }
+
+    private func index(of channel: UInt16) -> Int? {
+        entries.firstIndex { $0.channel == channel }
+    }
+
     func settle(_ connection: RawConnection, now: ContinuousClock.Instant) throws(AMQPError) {
         for index in entries.indices {
-            if let retryAt = entries[index].retryAt, retryAt <= now { try activate(index, on: connection) }
+            if let retryAt = entries[index].retryAt, retryAt <= now { try begin(index, on: connection) }
         }
         if postponed.contains(where: { $0.instant <= now }) {
             let due = postponed.filter { $0.instant <= now }
@@ -259,76 +302,19 @@ final class ConsumerRole: ConnectionRole {
             }
         }
         try closeLeft(connection)
-        // Deliveries that came before the broker's consent may still lie in the library.
-        guard !connection.hasBufferedInput, entries.contains(where: { $0.cancelled != nil }) else { return }
-        for index in entries.indices { finishCancelling(index) }
-    }
-
-    private func finishCancelling(_ index: Int) {
-        guard let done = entries[index].cancelled.take() else { return }
-        entries[index].isLeaving = true
-        done()
     }
 
     /// Closes the channels of consumers that are done with. A connection has some 2,000.
     private func closeLeft(_ connection: RawConnection) throws(AMQPError) {
-        while let index = entries.firstIndex(where: { $0.isLeaving && $0.acknowledgements.isSettled }) {
-            let entry = entries.remove(at: index)
-            guard entry.isChannelOpen else { continue }
-            do {
-                try connection.closeChannel(entry.channel)
-            } catch {
-                guard case .channelClosed = error.kind else { throw error }
+        for index in entries.indices.reversed()
+        where entries[index].phase == .leaving && entries[index].acknowledgements.isSettled {
+            if entries[index].isChannelOpen {
+                try connection.ask(.closeChannel, on: entries[index].channel)
+                entries[index].phase = .closing
+                entries[index].epoch = nil
+            } else {
+                entries.remove(at: index)
             }
         }
-    }
-}
-
-extension QueueName {
-    /// The name, or what it begins with.
-    var text: String {
-        switch self {
-        case .fixed(let name): name
-        case .generated(let prefix): prefix
-        }
-    }
-}
-
-extension RawConnection {
-    /// Makes sure that something exists.
-    ///
-    /// - Returns: The queue that was declared, with its name.
-    func declare(
-        _ declaration: Declaration, names: [QueueName: String], on channel: UInt16
-    ) throws(AMQPError) -> (QueueName, String)? {
-        switch declaration {
-        case .exchange(let name, let kind):
-            try declareExchange(name, kind: kind, on: channel)
-            return nil
-        case .queue(let queue):
-            let name =
-                switch queue.name {
-                case .fixed(let name): name
-                case .generated(let prefix): "\(prefix).\(UInt64.random(in: 0...UInt64.max).hexadecimal)"
-                }
-            try declareQueue(name, queue, on: channel)
-            return (queue.name, name)
-        case .binding(let queue, let exchange, let routingKey):
-            let name = names[queue] ?? queue.text
-            let key =
-                switch routingKey {
-                case .fixed(let key): key
-                case .queueName: name
-                }
-            try bindQueue(name, exchange: exchange, routingKey: key, on: channel)
-            return nil
-        }
-    }
-}
-
-extension UInt64 {
-    fileprivate var hexadecimal: String {
-        let digits = String(self, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

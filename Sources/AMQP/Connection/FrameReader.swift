@@ -105,17 +105,19 @@ struct FrameReader {
         case Int32(AMQP_CONNECTION_UNBLOCKED_METHOD):
             return .unblocked
         case Int32(AMQP_CHANNEL_CLOSE_METHOD):
-            let exception = ServerException(method)
             assembler.reset(channel)
-            try connection.confirmChannelClose(channel)
-            return .channelClosed(code: exception.code, text: exception.text)
+            return .channelClosed(try connection.wasClosed(channel, ServerException(method)))
         case Int32(AMQP_CONNECTION_CLOSE_METHOD):
             let exception = ServerException(method)
             connection.confirmConnectionClose()
             throw AMQPError(
                 .connectionLost, "The broker closed the connection: \(exception.code) \(exception.text)")
         default:
-            return nil
+            guard let answer = ChannelAnswer(method) else { return nil }
+            // What was on its way when the channel was closed ends with it.
+            if answer == .channelClosed { assembler.reset(channel) }
+            try connection.answered(answer, on: channel)
+            return .answered(answer)
         }
     }
 }

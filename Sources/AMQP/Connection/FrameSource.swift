@@ -12,8 +12,15 @@ protocol FrameSource {
     /// Gives back the memory of the frames of a channel, once what they carried has been copied.
     func releaseBuffers(of channel: UInt16)
 
-    /// Tells the broker that its closing of a channel has been noted.
-    func confirmChannelClose(_ channel: UInt16) throws(AMQPError)
+    /// Takes note of an answer.
+    ///
+    /// - Throws: `protocolViolation` when it is none to what was asked for.
+    func answered(_ answer: ChannelAnswer, on channel: UInt16) throws(AMQPError)
+
+    /// Takes note that the broker has closed a channel, and tells it so.
+    ///
+    /// - Returns: What that means for whoever uses the channel.
+    func wasClosed(_ channel: UInt16, _ exception: ServerException) throws(AMQPError) -> AMQPError
 
     /// Tells the broker that its closing of the connection has been noted.
     func confirmConnectionClose()

@@ -42,7 +42,7 @@ final class FrameWriter {
     private static let frameEnd: UInt8 = 0xCE
     /// Class, weight and body size, before the properties.
     private static let headerBytes = 12
-    /// More than the arguments of any method that is written here: two texts of 255 bytes, and some numbers.
+    /// More than the arguments of a method without a table: three texts of 255 bytes, and some numbers.
     private static let maxMethodBytes = 1_024
 
     private let maxFrameBytes: Int
@@ -77,10 +77,20 @@ final class FrameWriter {
     // MARK: Encoding
 
     /// Adds a method frame.
-    func add(method: amqp_method_number_t, _ arguments: UnsafeMutableRawPointer, on channel: UInt16) throws(AMQPError) {
-        try addFrame(AMQP_FRAME_METHOD, channel, payloadBytes: Self.maxMethodBytes) { payload in
+    ///
+    /// - Parameters:
+    ///   - method: Which method.
+    ///   - arguments: Its structure.
+    ///   - hasTable: Whether it carries a table, which may fill a frame.
+    ///   - channel: Where.
+    /// - Throws: `invalidConfiguration` when it does not fit into a frame; then nothing is added.
+    func add(
+        method: amqp_method_number_t, _ arguments: UnsafeMutableRawPointer, hasTable: Bool = false, on channel: UInt16
+    ) throws(AMQPError) {
+        let maxBytes = hasTable ? maxFrameBytes - Self.prefixBytes - 1 : Self.maxMethodBytes
+        try addFrame(AMQP_FRAME_METHOD, channel, payloadBytes: maxBytes) { payload in
             payload.storeBytes(of: method.bigEndian, as: UInt32.self)
-            let room = amqp_bytes_t(len: Self.maxMethodBytes - 4, bytes: payload + 4)
+            let room = amqp_bytes_t(len: maxBytes - 4, bytes: payload + 4)
             let count = amqp_encode_method(method, arguments, room)
             return count < 0 ? nil : 4 + Int(count)
         }
@@ -150,7 +160,7 @@ final class FrameWriter {
         guard let count = encode(block + used + Self.prefixBytes) else {
             throw AMQPError(
                 .invalidConfiguration,
-                "The message cannot be sent: its properties do not fit into a frame of \(maxFrameBytes) bytes.")
+                "It cannot be sent: its properties or arguments do not fit into a frame of \(maxFrameBytes) bytes.")
         }
         writePrefix(type, channel, payloadBytes: count)
         (block + used + Self.prefixBytes + count).storeBytes(of: Self.frameEnd, as: UInt8.self)

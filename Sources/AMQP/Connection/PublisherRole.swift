@@ -40,7 +40,7 @@ final class PublishCommand: Sendable {
 /// The connection that publishes: one channel without confirms, one with.
 final class PublisherRole: ConnectionRole {
     private static let plainChannel: UInt16 = 1
-    private static let confirmChannel: UInt16 = 2
+    private static let firstConfirmChannel: UInt16 = 2
     /// Tells which publish a returned message was; the broker sends the headers back as they came.
     private static let numberHeader = "x-publish-number"
 
@@ -48,6 +48,12 @@ final class PublisherRole: ConnectionRole {
     private let status: ConnectionStatus
     private let logger: Logger
     private let onReturned: @Sendable (ReturnedMessage) -> Void
+    private var confirmChannel = firstConfirmChannel
+    /// Channels that the broker has been asked to close.
+    private var closingChannels: Set<UInt16> = []
+    /// How many declarations the broker has not answered yet, by channel.
+    private var missingDeclarations: [UInt16: Int] = [:]
+    private(set) var isReady = false
     private var confirms = ConfirmTracker<PublishCommand>()
     /// Published without confirms and perhaps not handed over to the socket yet.
     private var unwritten: [PublishCommand] = []
@@ -66,39 +72,60 @@ final class PublisherRole: ConnectionRole {
         self.onReturned = onReturned
     }
 
+    // MARK: Channels
+
     func connected(_ connection: RawConnection) throws(AMQPError) {
         refusals.connected(now: .now)
-        try open(Self.plainChannel, on: connection)
-        try declare(on: connection)
-        try open(Self.confirmChannel, on: connection)
+        confirmChannel = Self.firstConfirmChannel
+        closingChannels.removeAll()
+        missingDeclarations.removeAll()
+        try open(Self.plainChannel, declaring: false, on: connection)
+        try open(confirmChannel, declaring: true, on: connection)
     }
 
-    private func declare(on connection: RawConnection) throws(AMQPError) {
-        do {
-            for declaration in declarations {
-                _ = try connection.declare(declaration, names: [:], on: Self.plainChannel)
-            }
-        } catch {
-            guard case .channelClosed = error.kind else { throw error }
-            // What is missing will be named again by the publish that needs it.
-            logger.warning("A declaration was refused: \(error.message)")
-            try open(Self.plainChannel, on: connection)
+    /// Messages may follow at once: a channel does things in the order in which they come.
+    private func open(_ channel: UInt16, declaring: Bool, on connection: RawConnection) throws(AMQPError) {
+        try connection.ask(.openChannel, on: channel)
+        if declaring {
+            missingDeclarations[channel] = declarations.count
+            var names: [QueueName: String] = [:]
+            for declaration in declarations { try connection.ask(declaration.request(&names), on: channel) }
         }
-    }
-
-    private func open(_ channel: UInt16, on connection: RawConnection) throws(AMQPError) {
-        try connection.openChannel(channel)
-        guard channel == Self.confirmChannel else { return }
-        try connection.selectConfirms(channel)
+        guard channel == confirmChannel else { return }
+        try connection.ask(.selectConfirms, on: channel)
         refusals.channelOpened()
     }
 
     /// Nothing is unsettled when this is called: what becomes of that is not known any more once the channel is closed.
     private func replaceConfirmChannel(_ connection: RawConnection) throws(AMQPError) {
-        try connection.closeChannel(Self.confirmChannel)
+        try connection.ask(.closeChannel, on: confirmChannel)
+        closingChannels.insert(confirmChannel)
         _ = confirms.reset()
-        try open(Self.confirmChannel, on: connection)
+        confirmChannel = (Self.firstConfirmChannel...).first { !closingChannels.contains($0) } ?? confirmChannel
+        try open(confirmChannel, declaring: false, on: connection)
     }
+
+    private func channelClosed(
+        _ channel: UInt16, _ error: AMQPError, on connection: RawConnection
+    ) throws(AMQPError) {
+        guard channel == Self.plainChannel || channel == confirmChannel else { return }
+        // Until the declarations are answered, one of them is what the broker refuses. What is missing then will be named
+        // again by the publish that needs it.
+        let isDeclaration = missingDeclarations.removeValue(forKey: channel).map { $0 > 0 } ?? false
+        logger.warning("\(isDeclaration ? "A declaration was" : "A message was") refused: \(error.message)")
+        if channel == confirmChannel {
+            failUnsettled(blaming: error)
+        } else {
+            // The broker passes over what comes on a channel that it has closed.
+            for command in unwritten { command.onOutcome(.failed(error)) }
+            unwritten.removeAll(keepingCapacity: true)
+        }
+        // Something is missing (404), and perhaps it is one of ours: deleted since the connection was made.
+        let isMissing = error.kind == .channelClosed(code: 404)
+        try open(channel, declaring: isMissing && !isDeclaration, on: connection)
+    }
+
+    // MARK: Work
 
     func perform(_ command: PublishCommand, on connection: RawConnection) throws(AMQPError) {
         if let reason = status.blockedReason {
@@ -115,7 +142,7 @@ final class PublisherRole: ConnectionRole {
             }
             let number = FieldTable.Entry(Self.numberHeader, .int(Int64(confirms.nextNumber)))
             let mark = command.isMandatory ? number : nil
-            guard try publish(command, mark, on: Self.confirmChannel, connection) else { return }
+            guard try publish(command, mark, on: confirmChannel, connection) else { return }
             confirms.published(command)
         } else {
             guard try publish(command, nil, on: Self.plainChannel, connection) else { return }
@@ -147,7 +174,7 @@ final class PublisherRole: ConnectionRole {
     func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
         switch event {
         case .content(.returned(let code, let text, let exchange, let key), var message):
-            if channel == Self.confirmChannel, let number = message.properties.headers.int(Self.numberHeader) {
+            if channel == confirmChannel, let number = message.properties.headers.int(Self.numberHeader) {
                 confirms.returned(UInt64(clamping: number))
             } else {
                 message.properties.headers[Self.numberHeader] = nil
@@ -155,7 +182,7 @@ final class PublisherRole: ConnectionRole {
                     ReturnedMessage(code: code, text: text, exchange: exchange, routingKey: key, message: message))
             }
         case .settled(let number, let multiple, let accepted):
-            guard channel == Self.confirmChannel else {
+            guard channel == confirmChannel else {
                 throw AMQPError(
                     .protocolViolation,
                     "The broker confirmed a message on channel \(channel), where it was not asked to.")
@@ -171,15 +198,15 @@ final class PublisherRole: ConnectionRole {
             status.set(blockedReason: nil)
             measureBlockedTime()
             logger.info("The broker takes messages again")
-        case .channelClosed(let code, let text):
-            logger.warning(
-                "The broker closed a publishing channel", metadata: ["code": "\(code)", "reason": "\(text)"])
-            let error = AMQPError(.channelClosed(code: code), "The broker refuses a message: \(code) \(text)")
-            if channel == Self.confirmChannel { failUnsettled(error) }
-            try open(channel, on: connection)
-            // Something is missing (404), and perhaps it is one of ours: deleted since the connection was made.
-            if code == 404 { try declare(on: connection) }
-        case .content, .oversized, .consumerCancelled:
+        case .answered(.confirmsSelected):
+            isReady = true
+        case .answered(.channelClosed):
+            closingChannels.remove(channel)
+        case .answered(.exchangeDeclared), .answered(.queueDeclared), .answered(.queueBound):
+            missingDeclarations[channel]? -= 1
+        case .channelClosed(let error):
+            try channelClosed(channel, error, on: connection)
+        case .content, .oversized, .consumerCancelled, .answered:
             break
         }
     }
@@ -202,10 +229,11 @@ final class PublisherRole: ConnectionRole {
     func settle(_ connection: RawConnection, now: ContinuousClock.Instant) {}
 
     func disconnected(_ error: AMQPError) {
+        isReady = false
         measureBlockedTime()
         for command in unwritten { command.onOutcome(.failed(error)) }
         unwritten.removeAll()
-        failUnsettled(error)
+        for command in confirms.reset() { command.onOutcome(.failed(error)) }
     }
 
     private func measureBlockedTime() {
@@ -219,8 +247,17 @@ final class PublisherRole: ConnectionRole {
         command.onOutcome(.failed(error))
     }
 
-    private func failUnsettled(_ error: AMQPError) {
-        for command in confirms.reset() { command.onOutcome(.failed(error)) }
+    /// The broker has closed the channel because of one message, and passes over those behind it. It names the exchange that
+    /// was at fault; the messages for others have only shared the channel.
+    private func failUnsettled(blaming error: AMQPError) {
+        let commands = confirms.reset()
+        let isBlamed = { (command: PublishCommand) in error.message.contains("exchange '\(command.exchange)'") }
+        let isSomebodyBlamed = commands.contains(where: isBlamed)
+        let other = AMQPError(
+            .connectionLost, "Another message made the broker close the channel; what became of this one is not known.")
+        for command in commands {
+            command.onOutcome(.failed(isSomebodyBlamed && !isBlamed(command) ? other : error))
+        }
     }
 }
 

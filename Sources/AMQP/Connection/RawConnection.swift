@@ -2,17 +2,17 @@ internal import CRabbitMQ
 import Glibc
 internal import NIOCore
 
-/// One connection of librabbitmq. It belongs to the thread that makes it; nothing here may be called from another,
-/// except ``SocketBreaker``, which is made for that.
+/// One connection of librabbitmq. One thread makes it, and hands it over to the one that it belongs to from then on.
 ///
-/// The calls that wait for an answer (`open…`, `declare…`, `consume`, `cancel`) wait at most the configured reply time.
-/// Frames of other channels that come in meanwhile are kept by the library and handed out by ``receive()`` later.
+/// Only making it waits for the network. The library logs in and reads frames; what is written is gathered here and goes
+/// out with ``flush()``, and what the broker is asked for it answers with a frame like any other.
 final class RawConnection: FrameSource {
     private let connection: amqp_connection_state_t
     private let encoder = WireEncoder()
-    private let breaker: SocketBreaker
     private let maxWriteTime: Duration
+    private let replyTime: Duration
     private var openedChannels: Set<UInt16> = [0]
+    private var calls = ChannelCalls()
     private let writer: FrameWriter
     private var heartbeats: Heartbeats
     /// Since when the socket has taken nothing of what waits for it.
@@ -24,7 +24,7 @@ final class RawConnection: FrameSource {
     // MARK: Life
 
     /// Connects to one host of the address, logs in and asks for heartbeats.
-    init(_ configuration: AMQPConfiguration, to host: BrokerHost, breaker: SocketBreaker) throws(AMQPError) {
+    init(_ configuration: AMQPConfiguration, to host: BrokerHost) throws(AMQPError) {
         guard let connection = amqp_new_connection() else {
             throw AMQPError(.unreachable, "There is no memory for a connection.")
         }
@@ -37,25 +37,17 @@ final class RawConnection: FrameSource {
             throw error
         }
         self.connection = connection
-        self.breaker = breaker
         self.host = host
         maxWriteTime = .seconds(configuration.maxWriteSeconds)
+        replyTime = .seconds(configuration.replySeconds)
         heartbeats = Self.takeOverHeartbeats(connection)
         descriptor = amqp_get_sockfd(connection)
         writer = FrameWriter(
             to: session.map { .session($0) } ?? .socket(descriptor), maxFrameBytes: Int(amqp_get_frame_max(connection)))
-        breaker.attach(descriptor)
     }
 
     deinit {
-        breaker.detach()
         amqp_destroy_connection(connection)
-    }
-
-    /// Says goodbye, waiting at most the reply time for the broker's answer.
-    func close() {
-        guard (try? drain()) != nil else { return }
-        _ = amqp_connection_close(connection, AMQP_REPLY_SUCCESS)
     }
 
     /// - Returns: The session of OpenSSL, with TLS.
@@ -139,118 +131,40 @@ final class RawConnection: FrameSource {
         String(cString: amqp_error_string2(status))
     }
 
-    // MARK: Calls that wait for the broker
+    // MARK: What the broker answers
 
-    func openChannel(_ channel: UInt16) throws(AMQPError) {
-        try drain()
-        amqp_channel_open(connection, channel)
-        try checkReply(on: channel, doing: "open a channel")
-        openedChannels.insert(channel)
-    }
-
-    func closeChannel(_ channel: UInt16) throws(AMQPError) {
-        try drain()
-        try check(amqp_channel_close(connection, channel, AMQP_REPLY_SUCCESS), on: channel, doing: "close a channel")
-    }
-
-    func selectConfirms(_ channel: UInt16) throws(AMQPError) {
-        try drain()
-        amqp_confirm_select(connection, channel)
-        try checkReply(on: channel, doing: "ask for publisher confirms")
-    }
-
-    func declareExchange(_ name: String, kind: ExchangeKind, on channel: UInt16) throws(AMQPError) {
+    /// Asks the broker for something. Its answer comes as an event; so does its refusal, which closes the channel.
+    ///
+    /// - Throws: `invalidConfiguration` when it cannot be written, since a name is too long; nothing is asked for then.
+    func ask(_ request: ChannelRequest, on channel: UInt16) throws(AMQPError) {
         defer { encoder.reset() }
-        try drain()
-        amqp_exchange_declare(
-            connection, channel, encoder.bytes(name), encoder.bytes(kind.rawValue), 0, 1, 0, 0, encoder.table([:]))
-        try checkReply(on: channel, doing: "declare the exchange \(name)")
+        try request.write(to: writer, encoder, on: channel)
+        if case .openChannel = request { openedChannels.insert(channel) }
+        calls.asked(request, on: channel, now: .now)
     }
 
-    func declareQueue(_ name: String, _ queue: Queue, on channel: UInt16) throws(AMQPError) {
-        defer { encoder.reset() }
-        let (durable, exclusive): (amqp_boolean_t, amqp_boolean_t) =
-            switch queue.lifetime {
-            case .durable: (1, 0)
-            case .exclusive: (0, 1)
-            }
-        try drain()
-        amqp_queue_declare(
-            connection, channel, encoder.bytes(name), 0, durable, exclusive, exclusive,
-            encoder.table(queue.arguments))
-        try checkReply(on: channel, doing: "declare the queue \(name)")
+    func answered(_ answer: ChannelAnswer, on channel: UInt16) throws(AMQPError) {
+        try calls.answered(answer, on: channel)
     }
 
-    /// Looks at a queue without making it. When there is none, the broker closes the channel with 404.
-    func inspectQueue(_ name: String, on channel: UInt16) throws(AMQPError) -> QueueStatus {
-        defer { encoder.reset() }
-        try drain()
-        let answer = amqp_queue_declare(
-            connection, channel, encoder.bytes(name), 1, 0, 0, 0, encoder.table([:]))
-        try checkReply(on: channel, doing: "look at the queue \(name)")
-        guard let answer else { return QueueStatus(readyMessages: 0, consumers: 0) }
-        return QueueStatus(
-            readyMessages: Int(answer.pointee.message_count), consumers: Int(answer.pointee.consumer_count))
+    func wasClosed(_ channel: UInt16, _ exception: ServerException) throws(AMQPError) -> AMQPError {
+        let refused = calls.closed(channel, because: exception.method)
+        var method = amqp_channel_close_ok_t()
+        try writer.add(method: UInt32(AMQP_CHANNEL_CLOSE_OK_METHOD), &method, on: channel)
+        let what = refused.map { "The broker refuses to \($0.purpose)" } ?? "The broker closed the channel"
+        return AMQPError(.channelClosed(code: exception.code), "\(what): \(exception.code) \(exception.text)")
     }
 
-    func bindQueue(_ queue: String, exchange: String, routingKey: String, on channel: UInt16) throws(AMQPError) {
-        defer { encoder.reset() }
-        try drain()
-        amqp_queue_bind(
-            connection, channel, encoder.bytes(queue), encoder.bytes(exchange), encoder.bytes(routingKey),
-            encoder.table([:]))
-        try checkReply(on: channel, doing: "bind the queue \(queue) to the exchange \(exchange)")
+    /// Notices when the broker owes an answer for longer than the reply time.
+    ///
+    /// - Throws: `connectionLost`.
+    func checkAnswers(now: ContinuousClock.Instant) throws(AMQPError) {
+        guard let request = calls.overdue(after: replyTime, now: now) else { return }
+        throw AMQPError(
+            .connectionLost, "The broker was to \(request.purpose), and has not answered for \(replyTime).")
     }
 
-    func setPrefetch(_ count: UInt16, on channel: UInt16) throws(AMQPError) {
-        try drain()
-        amqp_basic_qos(connection, channel, 0, count, 0)
-        try checkReply(on: channel, doing: "set the prefetch")
-    }
-
-    /// - Returns: The consumer tag.
-    func consume(_ queue: String, isAutomatic: Bool, on channel: UInt16) throws(AMQPError) -> String {
-        defer { encoder.reset() }
-        try drain()
-        let answer = amqp_basic_consume(
-            connection, channel, encoder.bytes(queue), encoder.bytes(""), 0, isAutomatic ? 1 : 0, 0,
-            encoder.table([:]))
-        try checkReply(on: channel, doing: "consume from the queue \(queue)")
-        return answer.map { WireDecoder.string($0.pointee.consumer_tag) } ?? ""
-    }
-
-    func cancelConsumer(_ tag: String, on channel: UInt16) throws(AMQPError) {
-        defer { encoder.reset() }
-        try drain()
-        amqp_basic_cancel(connection, channel, encoder.bytes(tag))
-        try checkReply(on: channel, doing: "cancel a consumer")
-    }
-
-    private func checkReply(on channel: UInt16, doing task: String) throws(AMQPError) {
-        try check(amqp_get_rpc_reply(connection), on: channel, doing: task)
-    }
-
-    private func check(_ reply: amqp_rpc_reply_t, on channel: UInt16, doing task: String) throws(AMQPError) {
-        breaker.writeEnds()
-        switch reply.reply_type {
-        case AMQP_RESPONSE_NORMAL:
-            amqp_maybe_release_buffers_on_channel(connection, channel)
-        case AMQP_RESPONSE_SERVER_EXCEPTION:
-            let exception = ServerException(reply.reply)
-            let message = "The broker refuses to \(task): \(exception.code) \(exception.text)"
-            guard exception.closesChannelOnly else { throw AMQPError(.connectionLost, message) }
-            try confirmChannelClose(channel)
-            throw AMQPError(.channelClosed(code: exception.code), message)
-        default:
-            let status = reply.library_error
-            throw AMQPError(
-                .connectionLost, "The connection broke while it tried to \(task): \(Self.text(ofStatus: status)).")
-        }
-    }
-
-    // MARK: Calls that only write
-
-    // They only gather frames; ``flush()`` writes them.
+    // MARK: What it does not answer
 
     /// - Parameters:
     ///   - command: What to publish.
@@ -278,11 +192,6 @@ final class RawConnection: FrameSource {
     func reject(_ tag: UInt64, requeue: Bool, on channel: UInt16) throws(AMQPError) {
         var method = amqp_basic_nack_t(delivery_tag: tag, multiple: 0, requeue: requeue ? 1 : 0)
         try writer.add(method: UInt32(AMQP_BASIC_NACK_METHOD), &method, on: channel)
-    }
-
-    func confirmChannelClose(_ channel: UInt16) throws(AMQPError) {
-        var method = amqp_channel_close_ok_t()
-        try writer.add(method: UInt32(AMQP_CHANNEL_CLOSE_OK_METHOD), &method, on: channel)
     }
 
     func confirmConnectionClose() {
@@ -315,16 +224,6 @@ final class RawConnection: FrameSource {
             throw AMQPError(.connectionLost, "The broker has taken no bytes for \(maxWriteTime).")
         }
         return false
-    }
-
-    /// Writes all that has been gathered, waiting for the socket where that has to be: the library is about to write, for
-    /// which it knows no time limit. ``check(_:on:doing:)`` follows.
-    private func drain() throws(AMQPError) {
-        while try !flush() {
-            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-            _ = poll(&entry, 1, 100)
-        }
-        breaker.writeBegins()
     }
 
     /// Sends a heartbeat when one is due, and notices when the broker's are missing.
@@ -376,18 +275,21 @@ final class RawConnection: FrameSource {
 struct ServerException {
     let code: UInt16
     let text: String
-    let closesChannelOnly: Bool
+    /// What the broker could not do; 0 when it says nothing of a method.
+    let method: amqp_method_number_t
 
     init(_ method: amqp_method_t) {
         switch (method.id, method.decoded) {
         case (UInt32(AMQP_CHANNEL_CLOSE_METHOD), let decoded?):
             let close = decoded.assumingMemoryBound(to: amqp_channel_close_t.self).pointee
-            (code, text, closesChannelOnly) = (close.reply_code, WireDecoder.string(close.reply_text), true)
+            (code, text) = (close.reply_code, WireDecoder.string(close.reply_text))
+            self.method = amqp_method_number_t(close.class_id) << 16 | amqp_method_number_t(close.method_id)
         case (UInt32(AMQP_CONNECTION_CLOSE_METHOD), let decoded?):
             let close = decoded.assumingMemoryBound(to: amqp_connection_close_t.self).pointee
-            (code, text, closesChannelOnly) = (close.reply_code, WireDecoder.string(close.reply_text), false)
+            (code, text) = (close.reply_code, WireDecoder.string(close.reply_text))
+            self.method = amqp_method_number_t(close.class_id) << 16 | amqp_method_number_t(close.method_id)
         default:
-            (code, text, closesChannelOnly) = (0, "unexpected method \(method.id)", false)
+            (code, text, self.method) = (0, "unexpected method \(method.id)", 0)
         }
     }
 }
