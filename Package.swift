@@ -18,6 +18,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let instrumentation: Target.Dependency = .product(name: "Instrumentation", package: "swift-distributed-tracing")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let serviceContext: Target.Dependency = .product(name: "ServiceContextModule", package: "swift-service-context")
 let configuration: Target.Dependency = .product(name: "Configuration", package: "swift-configuration")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
@@ -30,6 +31,7 @@ let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", packa
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 func unitTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -61,6 +63,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-service-context.git", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.5.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
     ],
@@ -123,7 +126,7 @@ let package = Package(
         .executableTarget(
             name: "RPCBenchmark",
             dependencies: [
-                "Domain", "RPC", "AMQP", arguments, systemPackage, nio, lifecycle, signals, logging,
+                "Domain", "RPC", "AMQP", arguments, systemPackage, nio, lifecycle, signals, logging, histogram,
             ],
             swiftSettings: settings),
 
@@ -139,7 +142,9 @@ let package = Package(
         unitTests("DomainTests", ["Domain"]),
         unitTests("AMQPTests", ["AMQP", "CRabbitMQ", "TestKit", nio]),
         unitTests("MongoTests", ["Mongo", "TestKit"]),
-        unitTests("RPCTests", ["RPC", "Domain", "TestKit", nio, logging, lifecycle]),
+        unitTests(
+            "RPCTests",
+            ["RPC", "AMQP", "Domain", "TestKit", nio, logging, lifecycle, tracing, inMemoryTracing]),
         unitTests("ContractsTests", ["Contracts", "Domain", "RPC", "TestKit", nio]),
         unitTests("ServiceKitTests", ["ServiceKit", "TestKit", configuration, lifecycle, logging, nio, nioPosix]),
         unitTests(

@@ -7,13 +7,13 @@ import SystemPackage
 
 /// Millrace's half of `ops/bench rpc`: what the gateway and a worker do, without video. It is no part of what ships.
 ///
-/// Its arguments and its output are those of the C program that it is measured against, in `ops/benchmarks/rpc_peer/`.
+/// The arguments and the output of its caller and worker are those of the C program that it is measured against, in `ops/benchmarks/rpc_peer/`.
 @main
 struct RPCBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rpc-benchmark",
         abstract: "Asks and answers by RPC over a broker, and measures it. ops/bench rpc runs it.",
-        subcommands: [CallerCommand.self, WorkerCommand.self])
+        subcommands: [CallerCommand.self, WorkerCommand.self, LatenciesCommand.self])
 }
 
 /// What both roles are told, and how they reach the broker.

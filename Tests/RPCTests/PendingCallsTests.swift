@@ -45,6 +45,22 @@ import Testing
         return calls
     }
 
+    private func words(_ actions: [PendingCalls.Action]) -> String? {
+        guard case .failure(let error) = finished(actions).first?.1 else { return nil }
+        return error.message
+    }
+
+    @Test func aCallThatCouldNotBeMadeTellsWhatWasInItsWay() throws {
+        var calls = PendingCalls(maxCount: 100)
+        calls.refused()
+        _ = try begin(&calls, read, deadline: 10)
+        #expect(words(calls.tick(now: at(10)))?.contains("refuses the queue for replies") == true)
+        _ = calls.ready(now: at(20))
+        _ = calls.lost(now: at(30))
+        _ = try begin(&calls, read, deadline: 40)
+        #expect(words(calls.tick(now: at(40)))?.contains("no connection") == true)
+    }
+
     @Test func aCallIsSentAndItsReplyEndsIt() throws {
         var calls = ready()
         let (id, actions) = try begin(&calls, read)

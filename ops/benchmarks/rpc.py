@@ -13,7 +13,7 @@ from stack.progress import Progress, duration
 
 from .figures import Goal, Row, as_json, of_pairs, percentile
 from .processors import CORES, OTHERS, bound
-from .rpc_runs import Bench, Run, Work
+from .rpc_runs import Bench, Latencies, Run, Work
 from .tables import cells, table, yes_or_no
 
 DESCRIPTION = """Request and reply over a private RabbitMQ: Millrace's AMQP and RPC in Swift, and a C program on the same
@@ -22,8 +22,8 @@ reply queue; mandatory replies; one acknowledgement for each request, after its 
 reply. Caller and worker are processes of their own, started anew for each run, with half a second to warm up."""
 
 EPILOG = """A ratio is Swift / C: the median of the ratios of the pairs, whose halves run one after the other, in an order that
-changes from pair to pair. Percentiles are exact, out of all calls of all runs. With 5 pairs of 3 s it takes about 5
-minutes. Programs: Sources/RPCBenchmark, ops/benchmarks/rpc_peer. Their output is in .millrace/logs/rpc-*.log."""
+changes from pair to pair. Percentiles are those of an HdrHistogram of all calls of all runs. With 5 pairs of 3 s it
+takes about 8 minutes. Programs: Sources/RPCBenchmark, ops/benchmarks/rpc_peer. Their output is in .millrace/logs/rpc-*.log."""
 
 PEER_SOURCES = Path(__file__).parent / "rpc_peer"
 RELEASE = ["--configuration", "release", "--product", "rpc-benchmark"]
@@ -32,10 +32,16 @@ SMALL = Work("200-byte RPC, 64 outstanding", 64)
 SINGLE = Work("200-byte RPC, 1 outstanding", 1)
 LARGE = Work("262,144-byte replies, 4 outstanding", 4, reply_bytes=262_144)
 BY_OUTSTANDING = [SINGLE, Work("200-byte RPC, 8 outstanding", 8), SMALL, Work("200-byte RPC, 512 outstanding", 512)]
+BY_REPLY = [
+    Work("65,536-byte replies, 4 outstanding", 4, reply_bytes=65_536),
+    Work("131,072-byte replies, 4 outstanding", 4, reply_bytes=131_072),
+    LARGE,
+    Work("524,288-byte replies, 4 outstanding", 4, reply_bytes=524_288),
+    Work("1,048,576-byte replies, 4 outstanding", 4, reply_bytes=1_048_576),
+]
 BY_WORKERS = [SMALL, Work("200-byte RPC, 2 workers", 64, workers=2), Work("200-byte RPC, 4 workers", 64, workers=4)]
-AGAINST_PEER = {work.name: work for work in [SMALL, SINGLE, LARGE, *BY_OUTSTANDING]}
+AGAINST_PEER = {work.name: work for work in [SMALL, SINGLE, LARGE, *BY_OUTSTANDING, *BY_REPLY]}
 EVERYTHING = AGAINST_PEER | {work.name: work for work in BY_WORKERS}
-PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
 
 OURS, PEER = "Millrace", "C"
 # The runs of each program, by the name of the work.
@@ -77,13 +83,15 @@ def run(chosen: argparse.Namespace, progress: Progress) -> int:
         bench = Bench(layout, state, environment["RABBIT"], chosen.seconds)
         runs = _measure(bench, programs, chosen.pairs, progress)
     others = statistics.median(run.shares[OTHERS] for by_work in runs.values() for run in sum(by_work.values(), []))
+    latencies = Latencies(programs[OURS], layout)
+    percentiles = _percentile_rows(runs, latencies)
     print(
         f"\nRPC over AMQP, {chosen.pairs} pairs of {duration(chosen.seconds)} on {CORES} cores, of which other programs "
-        f"kept {others:.2f} busy\n\n{_report(runs)}",
+        f"kept {others:.2f} busy\n\n{_report(runs, percentiles)}",
         flush=True,
     )
     if chosen.json is not None:
-        chosen.json.write_text(as_json([*_main_rows(runs), *_percentile_rows(runs), *_growth_rows(runs)]))
+        chosen.json.write_text(as_json([*_main_rows(runs), *percentiles, *_growth_rows(runs), *_size_rows(runs)]))
     return 0
 
 
@@ -152,15 +160,21 @@ def _main_rows(runs: Runs) -> list[Row]:
     ]
 
 
-def _percentile_rows(runs: Runs) -> list[Row]:
+def _percentile_rows(runs: Runs, latencies: Latencies) -> list[Row]:
     rows = []
     for work in (SINGLE, SMALL):
-        ours, peer = (
-            sorted(latency for run in runs[program][work.name] for latency in run.latencies) for program in (OURS, PEER)
-        )
-        for name, percent in PERCENTILES.items():
-            our, other = percentile(ours, percent) / 1_000, percentile(peer, percent) / 1_000
+        ours, peer = (latencies.percentiles(runs[program][work.name]) for program in (OURS, PEER))
+        for name, value in ours.items():
+            our, other = value / 1_000, peer[name] / 1_000
             rows.append(Row(f"{work.name}, latency {name}", "µs", our, other, our / other))
+    return rows
+
+
+def _size_rows(runs: Runs) -> list[Row]:
+    rows = []
+    for work in BY_REPLY:
+        rows.append(_row(runs, work, "", "MB/s", lambda run: run.calls_per_second * work.reply_bytes / 1e6))
+        rows.append(_row(runs, work, ", latency p50", "µs", _p50))
     return rows
 
 
@@ -182,14 +196,15 @@ def _growth_table(title: str, runs: Runs, works: Sequence[Work]) -> str:
     return table(head, [[*cells(row), reason] for row, reason in zip(_growth(runs, works), bounds, strict=True)])
 
 
-def _report(runs: Runs) -> str:
+def _report(runs: Runs, percentiles: Sequence[Row]) -> str:
     head = [OURS, PEER, "ratio"]
     goals = [[*cells(row), str(row.goal), yes_or_no(row.met)] for row in _main_rows(runs)]
     return "\n\n".join(
         [
             table(["work", "unit", *head, "goal", "met"], goals),
-            table(["all calls of all runs", "unit", *head], [cells(row) for row in _percentile_rows(runs)]),
+            table(["all calls of all runs", "unit", *head], [cells(row) for row in percentiles]),
             _growth_table("more workers, 64 outstanding", runs, BY_WORKERS),
             _growth_table("more outstanding, 1 worker", runs, BY_OUTSTANDING),
+            table(["larger replies", "unit", *head], [cells(row) for row in _size_rows(runs)]),
         ]
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack import processes
+from stack import commands, processes
 from stack.failure import Failure
 from stack.layout import Layout
 from stack.processes import Process
@@ -116,6 +116,28 @@ class Bench:
 
     def _start(self, name: str, command: Sequence[str]) -> Process:
         return self._state.add(processes.start(name, command, self._environment, self._layout.log(name)))
+
+
+class Latencies:
+    """Percentiles of an HdrHistogram, which rpc-benchmark makes of either program's latencies."""
+
+    def __init__(self, program: Path, layout: Layout):
+        self._program = program
+        self._file = layout.directory / "rpc-latencies"
+
+    def percentiles(self, runs: Sequence[Run]) -> dict[str, float]:
+        """Nanoseconds by the name of the percentile, out of all calls of some runs."""
+        with self._file.open("wb") as file:
+            for run in runs:
+                run.latencies.tofile(file)
+        try:
+            text = commands.output_of([str(self._program), "latencies", str(self._file)])
+        finally:
+            self._file.unlink()
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise Failure(f"{self._program.name} made no percentiles: {text!r}", "look into LatenciesCommand") from None
 
 
 def _wait_for(beginning: str, process: Process, step: Step, seconds: float) -> None:

@@ -88,6 +88,8 @@ struct PendingCalls {
     private var lastCall: UInt64 = 0
     private var lastCorrelation: UInt64 = 0
     private var isReady = false
+    /// Whether it is the broker's refusal, and no outage, that keeps replies from coming.
+    private var isRefused = false
     private let maxCount: Int
 
     /// Replies that nobody waited for any more; the loser of a hedge is one.
@@ -185,7 +187,7 @@ struct PendingCalls {
 
     /// There is a connection, and replies will come.
     mutating func ready(now: Instant) -> [Action] {
-        isReady = true
+        (isReady, isRefused) = (true, false)
         return calls.values.filter { $0.state == .waiting }.sorted { $0.id.number < $1.id.number }.map {
             send($0, now: now)
         }
@@ -193,8 +195,13 @@ struct PendingCalls {
 
     /// The replies to everything that was sent are lost.
     mutating func lost(now: Instant) -> [Action] {
-        isReady = false
+        (isReady, isRefused) = (false, false)
         return attempts.keys.sorted().flatMap { undelivered($0, .connectionLost, now: now) }
+    }
+
+    /// The broker refuses what replies need. That may be mended while calls wait.
+    mutating func refused() {
+        isRefused = true
     }
 
     /// Nobody waits for a call any more.
@@ -288,8 +295,10 @@ struct PendingCalls {
     private func lateness(of call: Call) -> ServiceError {
         let method = call.request.method.name
         guard call.wasSent, isReady else {
-            return ServiceError(
-                .unavailable, "There is no connection to the broker, so \(method) could not be asked for.")
+            let reason =
+                isRefused
+                ? "The broker refuses the queue for replies (the log says why)" : "There is no connection to the broker"
+            return ServiceError(.unavailable, "\(reason), so \(method) could not be asked for.")
         }
         return ServiceError(.deadlineExceeded, "\(method) was not answered in time.")
     }

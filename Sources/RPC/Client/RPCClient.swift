@@ -1,10 +1,9 @@
 public import Domain
-internal import Instrumentation
 package import Logging
 internal import Metrics
-internal import ServiceContextModule
 public import ServiceLifecycle
 internal import Synchronization
+package import Tracing
 
 /// Calls workers through a broker, over one exclusive reply queue.
 ///
@@ -29,10 +28,12 @@ public final class RPCClient: RPCCalling, Service {
     private let transport: any ClientTransport
     private let state = Mutex(State(pending: PendingCalls(maxCount: RPCClient.maxPendingCalls)))
     private let logger: Logger
+    private let tracing: CallTracing
     private let outcomes = OutcomeMetrics(counter: "rpc_client_calls_total", timer: "rpc_client_seconds")
 
-    package init(transport: any ClientTransport, logger: Logger) {
+    package init(transport: any ClientTransport, tracer: (any Tracer)? = nil, logger: Logger) {
         self.transport = transport
+        tracing = CallTracing(tracer)
         self.logger = logger
         transport.start { [weak self] event in self?.handle(event) }
     }
@@ -78,9 +79,8 @@ public final class RPCClient: RPCCalling, Service {
     ) async throws(ServiceError) -> RPCPayload {
         let start = ContinuousClock.now
         var payload = payload
-        if let context = ServiceContext.current {
-            InstrumentationSystem.instrument.inject(context, into: &payload.fields, using: FieldInjector())
-        }
+        let span = tracing.begin(method.name, &payload.fields)
+        defer { span?.end() }
         do throws(ServiceError) {
             try await refuseIfNobodyIsThere(method)
             let reply = try await wait(for: method, payload, deadline)
@@ -88,6 +88,7 @@ public final class RPCClient: RPCCalling, Service {
             return reply
         } catch {
             let better = await explain(error, method, start)
+            span?.failed(better)
             outcomes.record(method.name, better.code.rawValue, since: start)
             throw better
         }
@@ -163,6 +164,7 @@ public final class RPCClient: RPCCalling, Service {
         switch event {
         case .ready: perform { $0.ready(now: .now) }
         case .lost: perform { $0.lost(now: .now) }
+        case .refused: state.withLock { $0.pending.refused() }
         case .undelivered(let correlation, let reason): perform { $0.undelivered(correlation, reason, now: .now) }
         case .reply(let correlation, let result):
             perform { $0.replied(correlation, result, now: .now, pause: Self.pause(after: result)) }

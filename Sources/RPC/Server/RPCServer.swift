@@ -1,10 +1,9 @@
 internal import Domain
-internal import Instrumentation
 package import Logging
 internal import Metrics
-internal import ServiceContextModule
 public import ServiceLifecycle
 internal import Synchronization
+package import Tracing
 
 /// Takes requests from queues, has them done, and answers.
 ///
@@ -18,6 +17,7 @@ public final class RPCServer: Service {
     private let router: RPCRouter
     private let queues: [ServedQueue]
     private let logger: Logger
+    private let tracing: CallTracing
     private let drainSeconds: Int
     private let inFlight = Atomic<Int>(0)
     private let answered = Atomic<Int>(0)
@@ -25,9 +25,11 @@ public final class RPCServer: Service {
     private let outcomes = OutcomeMetrics(counter: "rpc_server_requests_total", timer: "rpc_server_seconds")
 
     package init(
-        transport: any ServerTransport, router: RPCRouter, queues: [ServedQueue], drainSeconds: Int = 10, logger: Logger
+        transport: any ServerTransport, tracer: (any Tracer)? = nil, router: RPCRouter, queues: [ServedQueue],
+        drainSeconds: Int = 10, logger: Logger
     ) {
         self.transport = transport
+        tracing = CallTracing(tracer)
         self.router = router
         self.queues = queues
         self.drainSeconds = drainSeconds
@@ -96,15 +98,14 @@ public final class RPCServer: Service {
     }
 
     private func result(of request: IncomingRequest) async -> Result<RPCPayload, ServiceError> {
-        var context = ServiceContext.topLevel
-        InstrumentationSystem.instrument.extract(request.payload.fields, into: &context, using: FieldExtractor())
-        return await ServiceContext.withValue(context) {
+        await tracing.serve(request.method, request.payload.fields) { span in
             do throws(ServiceError) {
                 let handler = try router.handler(for: request.method)
                 let known = RPCContext(
                     deadline: request.deadline, callID: request.callID, isRedelivered: request.isRedelivered)
                 return .success(try await handler(request.payload, known))
             } catch {
+                span?.failed(error)
                 return .failure(error)
             }
         }
@@ -122,20 +123,5 @@ public final class RPCServer: Service {
                 level: isDefect ? .error : .debug, "A request failed: \(error)", metadata: ["method": "\(known)"])
         }
         outcomes.record(known, outcome, since: start)
-    }
-}
-
-/// Reads trace context from the fields of a request.
-struct FieldExtractor: Extractor {
-    func extract(key: String, from carrier: [String: RPCValue]) -> String? {
-        guard case .text(let text) = carrier[key] else { return nil }
-        return text
-    }
-}
-
-/// Writes trace context into the fields of a request.
-struct FieldInjector: Injector {
-    func inject(_ value: String, forKey key: String, into carrier: inout [String: RPCValue]) {
-        carrier[key] = .text(value)
     }
 }

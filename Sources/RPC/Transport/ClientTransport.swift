@@ -22,6 +22,8 @@ package enum ClientTransportEvent: Sendable {
     case ready
     /// The replies to everything that was sent are lost.
     case lost
+    /// Replies cannot come: the broker refuses the queue for them.
+    case refused
     /// A worker has answered.
     case reply(correlation: UInt64, Result<RPCPayload, ServiceError>)
     /// The request has not reached a worker's queue.

@@ -64,7 +64,8 @@ private final class AMQPClientTransport: ClientTransport {
                 onInactive: { _ in
                     self.replyQueue.withLock { $0 = nil }
                     onEvent(.lost)
-                }))
+                },
+                onRefused: { _ in onEvent(.refused) }))
     }
 
     var executor: (any TaskExecutor)? { amqp.executor }
