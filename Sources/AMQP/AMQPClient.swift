@@ -139,7 +139,7 @@ public final class AMQPClient: Service {
     // MARK: Publishing
 
     /// Publishes without confirms: the outcome is `accepted` once the message has been written to the socket. It may
-    /// still be lost with the connection, or with the broker.
+    /// still be lost with the connection, with the broker, or behind a message that makes the broker close the channel.
     ///
     /// - Parameters:
     ///   - message: The message.

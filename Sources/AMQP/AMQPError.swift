@@ -11,7 +11,8 @@ public struct AMQPError: Error, Sendable, CustomStringConvertible {
         /// What answers cannot prove that it is the broker: nobody that is trusted vouches for its certificate, or the
         /// certificate names another host. No password was sent.
         case untrusted
-        /// The connection broke while the work was under way; whether the broker did it is not known.
+        /// The connection broke while the work was under way, or another message made the broker close the channel; whether
+        /// the broker did it is not known.
         case connectionLost
         /// The broker closed the channel, with AMQP's reply code (404 not found, 403 access refused, 406 precondition
         /// failed, ...).

@@ -196,6 +196,29 @@ import Testing
         await broker.close()
     }
 
+    /// A connection has 2,047 channels here, and one of them is for looks at queues.
+    @Test func aConsumerThatIsOneTooManyIsRefusedAlone() async throws {
+        let broker = try await FakeBroker.start()
+        var configuration = TestBroker.impatient("many", at: try TestBroker.address(port: broker.port))
+        configuration.heartbeatSeconds = 10
+        let client = try AMQPClient(configuration, logger: RecordedLog().logger)
+        let (active, refused) = (Collected<String>(), Collected<AMQPError>())
+        for _ in 0..<2_047 {
+            client.addConsumer(
+                Consumer(
+                    queue: .fixed("q"), prefetchCount: 1, onDelivery: { _ in }, onActive: { active.add($0) },
+                    onRefused: { refused.add($0) }))
+        }
+        try await withRunning([client]) {
+            try await eventually("all others are active", within: .seconds(30)) { active.count == 2_046 }
+            #expect(refused.count > 0)
+            #expect(refused.all.allSatisfy { $0.kind == .invalidConfiguration && $0.message.contains("2047 channels") })
+            #expect(client.isConnected)
+        }
+        await broker.close()
+        #expect(broker.connectionCount == 2)
+    }
+
     /// What librabbitmq cannot write would break the connection for everyone who uses it.
     @Test(arguments: ["type", "correlation id", "routing key", "header name", "headers"])
     func whatCannotBeWrittenIsRefusedAtOnceAndTheConnectionStays(_ what: String) async throws {

@@ -11,6 +11,7 @@ final class RawConnection: FrameSource {
     private let encoder = WireEncoder()
     private let maxWriteTime: Duration
     private let replyTime: Duration
+    private let maxChannel: UInt16
     private var openedChannels: Set<UInt16> = [0]
     private var calls = ChannelCalls()
     private let writer: FrameWriter
@@ -40,6 +41,9 @@ final class RawConnection: FrameSource {
         self.host = host
         maxWriteTime = .seconds(configuration.maxWriteSeconds)
         replyTime = .seconds(configuration.replySeconds)
+        // 0 is for no limit (AMQP 0-9-1, section 1.4.2.6).
+        let agreed = amqp_get_channel_max(connection)
+        maxChannel = agreed > 0 ? UInt16(clamping: agreed) : .max
         heartbeats = Self.takeOverHeartbeats(connection)
         descriptor = amqp_get_sockfd(connection)
         writer = FrameWriter(
@@ -135,9 +139,13 @@ final class RawConnection: FrameSource {
 
     /// Asks the broker for something. Its answer comes as an event; so does its refusal, which closes the channel.
     ///
-    /// - Throws: `invalidConfiguration` when it cannot be written, since a name is too long; nothing is asked for then.
+    /// - Throws: `invalidConfiguration` when a name is too long, or the broker allows no channel of that number; nothing is
+    ///   asked for then.
     func ask(_ request: ChannelRequest, on channel: UInt16) throws(AMQPError) {
         defer { encoder.reset() }
+        guard channel <= maxChannel else {
+            throw AMQPError(.invalidConfiguration, "The broker allows \(maxChannel) channels a connection, not more.")
+        }
         try request.write(to: writer, encoder, on: channel)
         if case .openChannel = request { openedChannels.insert(channel) }
         calls.asked(request, on: channel, now: .now)
