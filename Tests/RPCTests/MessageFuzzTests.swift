@@ -13,7 +13,7 @@ struct MessageFuzzTests {
     private static let count = (LongRuns.areWanted ? 10 : 1) * 30_000
     private static let seed: UInt64 = 4_410
     private static let statuses = [
-        "ok", "notFound", "conflict", "corrupt", "OK", "", "ok ", "\u{0}", "nobody knows this",
+        "ok", "ok", "ok", "ok", "notFound", "conflict", "corrupt", "OK", "", "ok ", "\u{0}", "nobody knows this",
     ]
     private static let bodies = [
         #"{"code":"notFound","message":"There is no such video."}"#, #"{"code":"notFound"}"#, #"{"message":7}"#,
