@@ -16,6 +16,8 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     /// How many frames are read, and how many commands carried out, before others have their turn.
     private static var maxFramesPerRound: Int { 256 }
     private static var maxCommandsPerRound: Int { 256 }
+    /// Its method, its header and a body of usual size.
+    private static var framesOfAMessage: Int { 3 }
 
     private let link: ConnectionLink<Role>
     private let role: Role
@@ -73,44 +75,46 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
 
     // MARK: Rounds
 
-    func read(hasInput: Bool) -> Bool {
+    func read(hasInput: Bool) -> Work {
         switch state {
         case .serving(let connection, _): return read(from: connection, hasInput: hasInput)
         case .connecting(let attempt):
-            guard let result = attempt.takeResult() else { return false }
+            guard let result = attempt.takeResult() else { return .none }
             finish(result)
-            return true
+            return .single
         case .resting(let end, let error):
             refuseCommands(error)
-            guard link.isStopping || end <= .now else { return false }
+            guard link.isStopping || end <= .now else { return .none }
             if link.isStopping { finish() } else { state = .connecting(ConnectionAttempt(link)) }
-            return true
-        case .ended: return false
+            return .single
+        case .ended: return .none
         }
     }
 
-    func write() -> Bool {
-        guard case .serving(let connection, _) = state else { return false }
+    func write() -> Work {
+        guard case .serving(let connection, _) = state else { return .none }
         do throws(AMQPError) {
-            let hasWorked = try isLeaving ? writeLast(to: connection) : write(to: connection)
+            let work = try isLeaving ? writeLast(to: connection) : write(to: connection)
             if link.isStopping { try leave(connection) }
-            return hasWorked
+            return work
         } catch {
             broken(error)
-            return true
+            return .single
         }
     }
 
-    private func read(from connection: RawConnection, hasInput: Bool) -> Bool {
+    private func read(from connection: RawConnection, hasInput: Bool) -> Work {
+        var count = 0
         do throws(AMQPError) {
             let now = ContinuousClock.now
             try connection.beat(hasInput: hasInput, now: now)
             try connection.checkAnswers(now: now)
-            guard hasInput || connection.hasBufferedInput else { return false }
+            guard hasInput || connection.hasBufferedInput else { return .none }
             for _ in 0..<Self.maxFramesPerRound {
                 let hadFrame = try reader.readFrame(from: connection) { (event, channel) throws(AMQPError) in
                     try handle(event, channel: channel, on: connection)
                 }
+                count += 1
                 guard case .serving = state else { break }
                 // What is in the socket is told by the next look at it, without a call that finds nothing.
                 guard hadFrame, connection.hasBufferedInput else { break }
@@ -118,7 +122,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         } catch {
             broken(error)
         }
-        return true
+        return Work(max(count, 1), single: Self.framesOfAMessage)
     }
 
     private func handle(_ event: ConnectionEvent, channel: UInt16, on connection: RawConnection) throws(AMQPError) {
@@ -132,7 +136,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     }
 
     /// Does a batch of work, handing over to the socket what it gathers.
-    private func write(to connection: RawConnection) throws(AMQPError) -> Bool {
+    private func write(to connection: RawConnection) throws(AMQPError) -> Work {
         if waitsForRoom { try flush(connection) }
         var count = 0
         while !waitsForRoom, count < Self.maxCommandsPerRound {
@@ -144,7 +148,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         }
         try role.settle(connection, now: .now)
         if !waitsForRoom { try flush(connection) }
-        return count > 0
+        return Work(count, single: 1)
     }
 
     /// Says goodbye when all has been written that was to be; the broker's answer ends the connection.
@@ -159,9 +163,9 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         try flush(connection)
     }
 
-    private func writeLast(to connection: RawConnection) throws(AMQPError) -> Bool {
+    private func writeLast(to connection: RawConnection) throws(AMQPError) -> Work {
         if waitsForRoom { try flush(connection) }
-        return false
+        return .none
     }
 
     private func flush(_ connection: RawConnection) throws(AMQPError) {

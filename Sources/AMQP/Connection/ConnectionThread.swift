@@ -16,6 +16,8 @@ final class ConnectionThread: TaskExecutor {
     /// How many jobs are run before the sockets are looked at again.
     private static let maxJobsPerRound = 1_024
     private static let maxSleepMilliseconds = 1_000
+    /// For how many rounds after several things at once more of the kind is expected.
+    private static let roundsAfterBatch = 32
 
     let doorbell: Doorbell
     private let state = Mutex(State())
@@ -63,8 +65,8 @@ final class ConnectionThread: TaskExecutor {
         }
     }
 
-    /// - Returns: Whether there were any.
-    private func runJobs() -> Bool {
+    /// - Returns: How many there were.
+    private func runJobs() -> Work {
         var count = 0
         while count < Self.maxJobsPerRound {
             let jobs = takeJobs()
@@ -72,7 +74,7 @@ final class ConnectionThread: TaskExecutor {
             for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
             count += jobs.count
         }
-        return count > 0
+        return Work(count, single: 1)
     }
 
     // MARK: On the thread
@@ -80,23 +82,26 @@ final class ConnectionThread: TaskExecutor {
     private func run(_ drivers: [any ConnectionDriving]) {
         var entries =
             drivers.map { _ in pollfd() } + [pollfd(fd: doorbell.descriptor, events: Int16(POLLIN), revents: 0)]
-        var wasIdle = false
+        var work = Work.none
+        var roundsToLookTwice = 0
         while drivers.contains(where: { !$0.hasEnded }) {
-            // Before it sleeps it lets others run and looks once more: who has given it work often has more of it, and a
-            // batch costs less than a wake-up for each.
-            if !wasIdle { sched_yield() }
-            wait(for: drivers, mayWait: wasIdle, &entries)
+            // Where things come several at a time, it lets others run and looks once more before it sleeps: a batch costs less
+            // than a wake-up for each. Where they come one by one, looking would only cost time.
+            if work == .several { roundsToLookTwice = Self.roundsAfterBatch }
+            let looksTwice = work != .none && roundsToLookTwice > 0
+            if looksTwice {
+                roundsToLookTwice -= 1
+                sched_yield()
+            }
+            wait(for: drivers, mayWait: !looksTwice, &entries)
 
-            var hasWorked = false
+            work = .none
             for (driver, entry) in zip(drivers, entries) {
-                if driver.read(hasInput: Int32(entry.revents) & ~Int32(POLLOUT) != 0) { hasWorked = true }
+                work = max(work, driver.read(hasInput: Int32(entry.revents) & ~Int32(POLLOUT) != 0))
             }
-            if runJobs() { hasWorked = true }
+            work = max(work, runJobs())
             // In the opposite order: the replies that are written settle the requests that were read.
-            for driver in drivers.reversed() {
-                if driver.write() { hasWorked = true }
-            }
-            wasIdle = !hasWorked
+            for driver in drivers.reversed() { work = max(work, driver.write()) }
         }
         let jobs = state.withLock { state in
             state.isRunning = false
@@ -141,11 +146,25 @@ protocol ConnectionDriving: AnyObject {
     /// Reads what has come.
     ///
     /// - Parameter hasInput: Whether the socket has something to tell.
-    /// - Returns: Whether there was anything to do.
-    func read(hasInput: Bool) -> Bool
+    /// - Returns: How much there was to do.
+    func read(hasInput: Bool) -> Work
 
     /// Does what has been asked for, writes it, and whatever else is due.
     ///
-    /// - Returns: Whether there was anything to do.
-    func write() -> Bool
+    /// - Returns: How much there was to do.
+    func write() -> Work
+}
+
+/// How much a round of work was.
+enum Work: Comparable {
+    case none
+    case single
+    case several
+
+    /// - Parameters:
+    ///   - count: How many things were done.
+    ///   - single: As many can belong to one message.
+    init(_ count: Int, single: Int) {
+        self = count == 0 ? .none : count <= single ? .single : .several
+    }
 }
