@@ -86,7 +86,7 @@ let package = Package(
                 "Domain", "AMQP", nio, heap, lifecycle, logging, metrics, instrumentation, tracing, serviceContext,
             ],
             swiftSettings: settings),
-        .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio], swiftSettings: settings),
+        .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio, logging], swiftSettings: settings),
         .target(
             name: "ServiceKit",
             dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, signals, logging, metrics],
@@ -150,12 +150,12 @@ let package = Package(
         unitTests(
             "VideoStreamingTests",
             ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
-        unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
+        unitTests("VideoMetadataTests", ["VideoMetadata", "Contracts", "Domain", "Mongo", "RPC", "TestKit", logging]),
         unitTests(
             "VideoStorageTests",
             [
-                "VideoStorage", "Domain", "Mongo", "RPC", "ServiceKit", "TestKit", nio, nioHTTP1, crypto, configuration,
-                logging, metrics,
+                "VideoStorage", "Contracts", "Domain", "Mongo", "RPC", "ServiceKit", "TestKit", nio, nioHTTP1, crypto,
+                configuration, logging, metrics,
             ]),
         unitTests("MillraceCLITests", ["MillraceCLI", "Domain", "TestKit", arguments, nio]),
 

@@ -197,7 +197,8 @@ import Testing
             #expect(try await stack.repository.list(after: nil, limit: 10, deadline: .soon).videos.isEmpty)
             let told = try #require(try await stack.waiting().first)
             #expect(try await stack.waiting().count == 1 && told.id == "metadata.video.deleted/\(made.id)/2")
-            #expect(try VideoDeleted(told) == VideoDeleted(id: made.id, videoPath: "videos/film"))
+            let deleted = try VideoDeleted(told)
+            #expect(deleted.id == made.id && deleted.videoPath == "videos/film" && deleted.version == nil)
             #expect(try await stack.document(made.id)["deletedAt"] != nil)
         }
     }
@@ -248,7 +249,9 @@ import Testing
             #expect(try await stack.repository.contentCommitted(committed, deadline: .soon).isEmpty)
             let told = try #require(try await stack.waiting().first)
             #expect(try await stack.waiting().count == 1 && told.id == "metadata.video.deleted/\(made.id)/3")
-            #expect(try VideoDeleted(told) == VideoDeleted(id: made.id, videoPath: "videos/a"))
+            let deleted = try VideoDeleted(told)
+            #expect(deleted.id == made.id && deleted.videoPath == "videos/a")
+            #expect(deleted.version == committed.content.version)
         }
     }
 

@@ -58,57 +58,6 @@ import Testing
         #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(100))
     }
 
-    @Test func aDeletedObjectIsGoneAtOnceAndItsBlobAndEntryLater() async throws {
-        let worker = try WorkerFixture()
-        let facts = try await worker.upload("videos/1", pattern(1_000))
-        worker.catalogue.tellEvents()
-        let key = try StorageKey("videos/1")
-        try await worker.deletion.delete(key, deadline: .soon)
-        try await worker.deletion.delete(key, deadline: .soon)
-        #expect(await code { _ = try await worker.facts("videos/1") } == .notFound)
-        #expect(worker.catalogue.events.map(\.name) == ["storage.object.deleted"])
-        #expect(try await worker.bytes(facts) == pattern(1_000))
-        try await worker.collect(later: 700)
-        #expect(worker.old.files.isEmpty)
-        #expect(try worker.entry("videos/1") != nil, "its event has not been told yet")
-        worker.catalogue.tellEvents()
-        try await worker.collect(later: 700)
-        #expect(try worker.entry("videos/1") == nil)
-        #expect(await code { _ = try await worker.bytes(facts) } == .notFound)
-    }
-
-    @Test func anAdoptedFileOfADeletedVideoIsDeletedAndNotAdoptedAgain() async throws {
-        let worker = try WorkerFixture()
-        try worker.old.write(pattern(10), to: "film.mp4")
-        // Nobody has asked for it yet.
-        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
-        #expect(await code { _ = try await worker.facts("film.mp4") } == .notFound)
-        try await worker.collect(later: 700)
-        #expect(worker.old.files.isEmpty)
-    }
-
-    @Test func aFileThatWasExchangedAfterItWasDeletedIsLeft() async throws {
-        let worker = try WorkerFixture()
-        try worker.old.write(pattern(10), to: "film.mp4")
-        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
-        worker.catalogue.tellEvents()
-        try worker.old.write(pattern(20, seed: 3), to: "film.mp4")
-        try await worker.collect(later: 700)
-        #expect(worker.old.files == ["film.mp4"])
-        #expect(try await worker.bytes(worker.facts("film.mp4")) == pattern(20, seed: 3))
-    }
-
-    @Test func aDeletedObjectCanBeUploadedAnew() async throws {
-        let worker = try WorkerFixture()
-        try await worker.upload("videos/1", pattern(10))
-        try await worker.deletion.delete(StorageKey("videos/1"), deadline: .soon)
-        let facts = try await worker.upload("videos/1", pattern(20, seed: 2))
-        try await worker.collect(later: 700)
-        #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(20, seed: 2))
-        #expect(try await worker.facts("videos/1") == facts)
-        #expect(worker.old.files.count == 1)
-    }
-
     @Test func theBlobOfAnAbandonedCommitThatWasNamedStays() async throws {
         let worker = try WorkerFixture()
         let finished = try await worker.begin("videos/1", pattern(1_000))
