@@ -221,6 +221,21 @@ import Testing
         }
     }
 
+    @Test func anUploadMakesMoreVideosReadyThanAPageHas() async throws {
+        try await withStack { stack in
+            let documents: [BSONDocument] = (0..<450).map { number in
+                // One of a wrong shape stands where a page ends.
+                ["videoPath": "videos/a", "state": number == 199 ? 7 : "awaitingUpload"]
+            }
+            try await stack.collection.insert(contentsOf: documents, deadline: .now + .seconds(60))
+            let committed = try content("v1", "videos/a", at: 1)
+            let videos = try await stack.repository.contentCommitted(committed, deadline: .soon)
+            #expect(videos.count == MetadataLimits.maxPageSize)
+            let ready = try await stack.collection.count(["state": "ready"], deadline: .now + .seconds(60))
+            #expect(ready == 449)
+        }
+    }
+
     @Test func anUploadThatIsToldAgainOrLateChangesNothing() async throws {
         try await withStack { stack in
             let made = try await stack.repository.create(

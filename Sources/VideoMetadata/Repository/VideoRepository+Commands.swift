@@ -55,17 +55,32 @@ extension VideoRepository {
     }
 
     func contentCommitted(_ content: CommittedContent, deadline: Deadline) async throws(ServiceError) -> [Video] {
-        let found = try await DatabaseFailure.translated {
-            try await commandRecords.findResults(
-                ["videoPath": .string(content.key.description)], sort: ["_id": 1], limit: MetadataLimits.maxPageSize,
-                projection: Self.commandProjection, deadline: deadline.instant)
-        }
         var videos: [Video] = []
-        for record in found.compactMap({ try? $0.get() }) {
-            let video = try await take(content.content, by: record, deadline: deadline)
-            if let video { videos.append(video) }
+        var last: BSON = .minKey
+        while true {
+            let filter: BSONDocument = ["videoPath": .string(content.key.description), "_id": ["$gt": last]]
+            let found = try await DatabaseFailure.translated {
+                try await commandRecords.findResults(
+                    filter, sort: ["_id": 1], limit: MetadataLimits.maxPageSize, projection: Self.commandProjection,
+                    deadline: deadline.instant)
+            }
+            for record in found.compactMap({ try? $0.get() }) {
+                let video = try await take(content.content, by: record, deadline: deadline)
+                if let video { videos.append(video) }
+            }
+            // Records of a wrong shape are passed over; one whose id is none ends it.
+            guard found.count == MetadataLimits.maxPageSize, let next = found.last.flatMap(Self.documentID) else {
+                return Array(videos.prefix(MetadataLimits.maxPageSize))
+            }
+            last = next
         }
-        return videos
+    }
+
+    private static func documentID(of result: Result<CommandRecord, MongoError>) -> BSON? {
+        switch result {
+        case .success(let record): ObjectID(record.video.id.description).map { .objectID($0) }
+        case .failure(let error): error.documentID
+        }
     }
 
     /// - Returns: The record as it is now; `nil` when it is deleted or gone.
