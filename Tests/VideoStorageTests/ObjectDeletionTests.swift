@@ -110,4 +110,19 @@ import Testing
         #expect(try await worker.facts("videos/1") == facts)
         #expect(worker.old.files.count == 1)
     }
+
+    @Test func aFileThatIsPutInThePlaceOfADeletedOneIsThereAtOnce() async throws {
+        let worker = try WorkerFixture()
+        try worker.old.write(pattern(10), to: "film.mp4")
+        let before = try await worker.facts("film.mp4")
+        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
+        #expect(await code { _ = try await worker.facts("film.mp4") } == .notFound)
+        try worker.old.write(pattern(20, seed: 3), to: "film.mp4")
+        let after = try await worker.facts("film.mp4")
+        #expect(after.version != before.version)
+        #expect(try await worker.bytes(after) == pattern(20, seed: 3))
+        try await worker.collect(later: 700)
+        #expect(try await worker.bytes(worker.facts("film.mp4")) == pattern(20, seed: 3))
+        #expect(try worker.entry("film.mp4")?.retired == [])
+    }
 }
