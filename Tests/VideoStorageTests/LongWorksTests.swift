@@ -36,9 +36,11 @@ import Testing
     private let works = LongWorks<String, Int>(turns: CallTurns(maxCalls: 2, maxWaiting: 8))
 
     private func value(
-        _ key: String, _ gate: Gate, for time: Duration = .seconds(30)
+        _ key: String, _ gate: Gate, for time: Duration = .seconds(30), isContinued: Bool = true
     ) async throws(ServiceError) -> Int? {
-        try await works.value(of: key, until: .now + time) { () throws(ServiceError) in try await gate.work(7) }
+        try await works.value(of: key, until: .now + time, isContinued: isContinued) { () throws(ServiceError) in
+            try await gate.work(7)
+        }
     }
 
     @Test func aWorkThatTakesLongerThanItsCallerGoesOnAndIsJoinedByTheNext() async throws {
@@ -61,6 +63,15 @@ import Testing
         #expect(gate.begun.withLock { $0 } == 2)
     }
 
+    @Test func whoDoesNotAskAgainGetsAWorkOfTheirOwn() async throws {
+        let gate = Gate()
+        #expect(try await value("a", gate, for: .milliseconds(20)) == nil)
+        gate.open()
+        for _ in 0..<2_000 where works.keptCount == 0 { try await Task.sleep(for: .milliseconds(2)) }
+        #expect(try await value("a", gate, isContinued: false) == 7)
+        #expect(gate.begun.withLock { $0 } == 2 && works.keptCount == 0)
+    }
+
     @Test func everybodyWhoWaitsIsTold() async throws {
         let gate = Gate()
         let values = try await withThrowingTaskGroup(of: Int?.self) { group in
@@ -74,7 +85,8 @@ import Testing
     @Test func aFailureIsToldAsWell() async {
         let works = works
         await #expect(throws: ServiceError(.corrupt, "no")) {
-            _ = try await works.value(of: "a", until: .now + .seconds(30)) { () throws(ServiceError) in
+            _ = try await works.value(of: "a", until: .now + .seconds(30), isContinued: false) {
+                () throws(ServiceError) in
                 throw ServiceError(.corrupt, "no")
             }
         }

@@ -4,14 +4,15 @@ import Synchronization
 /// Works that may take longer than anybody waits for an answer: a message has to be acknowledged within half an hour, or the
 /// broker takes it back. Whoever waits for one goes away after a while and asks again; the work goes on meanwhile.
 ///
-/// A work belongs to this process and ends with it, see ``shutdown()``. What it came to is kept for who asks again, unless
-/// somebody was waiting when it ended.
+/// A work belongs to this process and ends with it, see ``shutdown()``. What it came to is kept for a while for who asks again,
+/// unless somebody was waiting when it ended.
 final class LongWorks<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     typealias Outcome = Result<Value, ServiceError>
 
     private struct Work {
         var task: Task<Void, Never>?
         var outcome: Outcome?
+        var endedAt = ContinuousClock.now
         /// Those who wait, each with what ends its wait.
         var waiters: [Int: AsyncStream<Never>.Continuation] = [:]
     }
@@ -26,8 +27,10 @@ final class LongWorks<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         var isShutDown = false
     }
 
-    /// Outcomes that are kept. They are small, and asked for within the hour or never.
+    /// Outcomes that are kept. They are small.
     private static var maxKept: Int { 256 }
+    /// How long one is kept, in seconds: longer than who asks again waits for the same at another worker.
+    private static var keptSeconds: Int { 1_800 }
 
     private let turns: CallTurns
     private let state = Mutex(State())
@@ -39,20 +42,25 @@ final class LongWorks<Key: Hashable & Sendable, Value: Sendable>: Sendable {
         self.turns = turns
     }
 
+    /// How many outcomes nobody has asked for yet.
+    var keptCount: Int { state.withLock { $0.kept.count } }
+
     /// What a work has come to; begins it unless it goes on already.
     ///
     /// - Parameters:
     ///   - key: Names the work.
     ///   - moment: How long to wait.
+    ///   - isContinued: Whether somebody asks again, who may be told what it came to meanwhile. Otherwise what has ended is
+    ///     done anew.
     ///   - body: The work.
     /// - Returns: What it has come to; `nil` when it goes on.
     /// - Throws: What the work threw; `unavailable` when the worker is stopping.
     func value(
-        of key: Key, until moment: ContinuousClock.Instant,
+        of key: Key, until moment: ContinuousClock.Instant, isContinued: Bool,
         _ body: @escaping @Sendable () async throws(ServiceError) -> Value
     ) async throws(ServiceError) -> Value? {
         let (ended, signal) = AsyncStream<Never>.makeStream()
-        let number = try join(key, signal, body)
+        let number = try join(key, signal, isContinued, body)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for await _ in ended {} }
             group.addTask { try? await Task.sleep(until: moment) }
@@ -74,18 +82,20 @@ final class LongWorks<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// Waits for a work from now on, which is begun if need be.
     private func join(
-        _ key: Key, _ signal: AsyncStream<Never>.Continuation,
+        _ key: Key, _ signal: AsyncStream<Never>.Continuation, _ isContinued: Bool,
         _ body: @escaping @Sendable () async throws(ServiceError) -> Value
     ) throws(ServiceError) -> Int {
         let number: Int? = state.withLock { state in
             state.nextNumber += 1
             let number = state.nextNumber
-            if let outcome = state.works[key]?.outcome {
+            if let work = state.works[key], let outcome = work.outcome {
                 state.works[key] = nil
                 state.kept.removeAll { $0 == key }
-                state.handed[number] = outcome
-                signal.finish()
-                return number
+                if isContinued, work.endedAt.duration(to: .now) < .seconds(Self.keptSeconds) {
+                    state.handed[number] = outcome
+                    signal.finish()
+                    return number
+                }
             }
             guard !state.isShutDown else { return nil }
             if state.works[key] == nil { state.works[key] = Work(task: Task { await self.perform(key, body) }) }

@@ -124,7 +124,9 @@ struct StorageOperator: StorageAdministration {
         // The call before this one began the same.
         var work = move
         work.isContinued = false
-        let outcome = try await moves.value(of: work, until: Self.end(of: deadline)) {
+        let outcome = try await moves.value(
+            of: work, until: Self.end(of: deadline), isContinued: move.isContinued
+        ) {
             [mover] () throws(ServiceError) in try await mover.move(move)
         }
         return outcome ?? .underWay
@@ -140,7 +142,9 @@ struct StorageOperator: StorageAdministration {
         _ key: StorageKey, bytesPerSecond: Int64?, deadline: Deadline
     ) async throws(ServiceError) -> VerifiedObject {
         let work = Verification(key: key, bytesPerSecond: bytesPerSecond)
-        let found = try await verifications.value(of: work, until: Self.end(of: deadline)) {
+        let found = try await verifications.value(
+            of: work, until: Self.end(of: deadline), isContinued: true
+        ) {
             [verifier] () throws(ServiceError) in try await verifier.verify(key, bytesPerSecond: bytesPerSecond)
         }
         return found ?? VerifiedObject(key: key, size: 0, condition: .underWay, detail: nil)
