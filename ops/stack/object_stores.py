@@ -1,6 +1,7 @@
 """Servers that speak as S3 and Azure Blob Storage do, for tests: moto, and a small one of our own.
 
-Both run in a private virtual environment with pinned versions. See azure_server.py for who checks what there.
+Both run in a private virtual environment with pinned versions. See s3_server.py for what is different from moto, and
+azure_server.py for who checks what there.
 """
 
 from __future__ import annotations
@@ -63,9 +64,10 @@ def install(layout: Layout, step: Step) -> None:
 
 def start_s3(layout: Layout, port: int) -> Process:
     """Starts moto; it takes connections within a few seconds."""
+    program = str(ROOT / "ops" / "stack" / "s3_server.py")
     process = start(
         "s3",
-        [_python(layout), "-m", "moto.server", "--host", HOST, "--port", str(port)],
+        [_python(layout), program, "--host", HOST, "--port", str(port)],
         # A part that is not the last has 5 MiB at the least, as with S3 itself; moto's own default is smaller.
         {"S3_UPLOAD_PART_MIN_SIZE": str(5 * 1024 * 1024)},
         layout.log("s3"),
