@@ -1,21 +1,79 @@
-"""What a provider's own client does with one file: a program, run where boto3, azure-storage-blob and pymongo are.
+"""What a client does with one file: a program, run where boto3, azure-storage-blob and pymongo are.
 
-It prints how many seconds the transfer took, without the start of Python and of the client.
+What is downloaded is compared with the file as it arrives, byte for byte, and kept nowhere: so the client takes as little
+of the processors as it can from those whom it measures. It prints how many seconds the transfer took, without the start of
+Python and of the client.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import io
 import json
+import mmap
 import os
 import time
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit
 
 PLACE = "benchmark"
 # As many requests at once, and blocks as large, as Millrace has for one upload.
 AT_ONCE = 4
 BLOCK_BYTES = 4 << 20
+SECONDS_TO_ANSWER = 60.0
+
+
+class Comparer(io.RawIOBase):
+    """Takes what is written to it as a file does, and fails at the first byte that is not that of another file."""
+
+    def __init__(self, expected: BinaryIO):
+        self._expected = mmap.mmap(expected.fileno(), 0, access=mmap.ACCESS_READ)
+        self._position = 0
+        self.count = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: len(self._expected)}[whence]
+        self._position = start + offset
+        return self._position
+
+    def write(self, piece: bytes | bytearray | memoryview) -> int:
+        # Slices are copied, and then compared by memcmp; memoryviews would be compared byte by byte.
+        if self._expected[self._position : self._position + len(piece)] != bytes(piece):
+            raise SystemExit(f"other bytes than were sent came at {self._position}")
+        self._position += len(piece)
+        self.count += len(piece)
+        return len(piece)
+
+    def check_all_came(self) -> None:
+        if self.count != len(self._expected):
+            raise SystemExit(f"{self.count} of {len(self._expected)} bytes came")
+
+
+class HTTP:
+    """One GET; `name` is the URL. It does not upload: curl does."""
+
+    def download(self, name: str, file: BinaryIO) -> None:
+        url = urlsplit(name)
+        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=SECONDS_TO_ANSWER)
+        connection.request("GET", url.path)
+        response = connection.getresponse()
+        if response.status != 200:
+            raise SystemExit(f"the answer was {response.status}")
+        buffer = bytearray(1 << 20)
+        view = memoryview(buffer)
+        while count := response.readinto(buffer):
+            file.write(view[:count])
 
 
 class S3:
@@ -41,9 +99,6 @@ class S3:
     def download(self, name: str, file: BinaryIO) -> None:
         self._client.download_fileobj(PLACE, name, file)
 
-    def delete(self, name: str) -> None:
-        self._client.delete_object(Bucket=PLACE, Key=name)
-
 
 class Azure:
     """azure-storage-blob with blocks of 4 MiB, its default, some at once; whatever the size, since the test server takes
@@ -54,7 +109,8 @@ class Azure:
         from azure.storage.blob import BlobServiceClient
 
         key = AzureNamedKeyCredential(os.environ["AZURE_TEST_ACCOUNT"], os.environ["AZURE_TEST_KEY"])
-        service = BlobServiceClient(os.environ["AZURE_TEST_ENDPOINT"], credential=key, max_single_put_size=1, max_block_size=BLOCK_BYTES)
+        sizes = {"max_single_put_size": 1, "max_block_size": BLOCK_BYTES}
+        service = BlobServiceClient(os.environ["AZURE_TEST_ENDPOINT"], credential=key, **sizes)
         self._container = service.get_container_client(PLACE)
 
     def prepare(self) -> None:
@@ -66,9 +122,6 @@ class Azure:
 
     def download(self, name: str, file: BinaryIO) -> None:
         self._container.download_blob(name, max_concurrency=AT_ONCE).readinto(file)
-
-    def delete(self, name: str) -> None:
-        self._container.delete_blob(name)
 
 
 class GridFS:
@@ -90,35 +143,32 @@ class GridFS:
     def download(self, name: str, file: BinaryIO) -> None:
         self._bucket.download_to_stream(name, file)
 
-    def delete(self, name: str) -> None:
-        self._bucket.delete(name)
 
-
-CLIENTS = {"s3": S3, "azure": Azure, "gridfs": GridFS}
+CLIENTS = {"http": HTTP, "s3": S3, "azure": Azure, "gridfs": GridFS}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("provider", choices=CLIENTS)
-    parser.add_argument("action", choices=["prepare", "upload", "download", "delete"])
+    parser.add_argument("action", choices=["prepare", "upload", "download"])
     parser.add_argument("--name", help="the object")
-    parser.add_argument("--file", type=Path, help="what is sent or written")
+    parser.add_argument("--file", type=Path, help="what is sent, or compared with what comes")
     chosen = parser.parse_args()
     client = CLIENTS[chosen.provider]()
     began = time.monotonic()
     match chosen.action:
         case "prepare":
             client.prepare()
-        case "delete":
-            client.delete(chosen.name)
         case "upload":
             with chosen.file.open("rb") as file:
                 began = time.monotonic()
                 client.upload(chosen.name, file)
         case "download":
-            with chosen.file.open("wb") as file:
+            with chosen.file.open("rb") as file:
+                comparer = Comparer(file)
                 began = time.monotonic()
-                client.download(chosen.name, file)
+                client.download(chosen.name, comparer)
+                comparer.check_all_came()
     print(json.dumps({"seconds": time.monotonic() - began}))
 
 
