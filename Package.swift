@@ -167,7 +167,7 @@ let package = Package(
                 nioPosix, nioHTTP1, crypto, logging, lifecycle,
             ]),
         // Real processes of the built services over real sockets.
-        unitTests("EndToEndTests", ["AMQP", "Mongo", "TestKit", nio, logging]),
+        unitTests("EndToEndTests", ["AMQP", "Domain", "Mongo", "VideoStorage", "TestKit", nio, nioHTTP1, logging]),
     ],
     swiftLanguageModes: [.v6]
 )

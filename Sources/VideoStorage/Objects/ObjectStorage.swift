@@ -17,7 +17,6 @@ struct ObjectStorage: StorageService {
     private let catalogue: any Catalogue
     private let providers: ProviderSet
     private let known: KnownVersions
-    private let chunkBytes: Int
     private let metrics: StorageMetrics
     private let logger: Logger
 
@@ -27,21 +26,18 @@ struct ObjectStorage: StorageService {
     ///   - catalogue: Which objects there are.
     ///   - providers: Where their bytes are.
     ///   - known: The versions that this worker knows.
-    ///   - chunkBytes: The chunk size that callers are told to use, within ``Domain/StorageLimits/chunkBytesRange``.
     ///   - metrics: Where reads and adoptions are counted.
     ///   - logger: Where adoptions are written.
     init(
         catalogue: any Catalogue,
         providers: ProviderSet,
         known: KnownVersions = KnownVersions(),
-        chunkBytes: Int = StorageLimits.defaultChunkBytes,
         metrics: StorageMetrics,
         logger: Logger
     ) {
         self.catalogue = catalogue
         self.providers = providers
         self.known = known
-        self.chunkBytes = chunkBytes
         self.metrics = metrics
         self.logger = logger
     }
@@ -237,7 +233,7 @@ struct ObjectStorage: StorageService {
     private func facts(of entry: CatalogueEntry) -> ObjectFacts {
         ObjectFacts(
             key: entry.key, version: entry.version, size: entry.size, contentType: entry.contentType,
-            modifiedAt: entry.committedAt, chunkBytes: chunkBytes)
+            modifiedAt: entry.committedAt, chunkBytes: providers.chunkBytes(in: entry.provider))
     }
 
     private static func check(_ chunk: ChunkAddress) throws(ServiceError) {

@@ -231,7 +231,7 @@ struct ObjectUploads: UploadService {
     private func facts(of upload: Upload, _ content: Upload.Content) -> ObjectFacts {
         ObjectFacts(
             key: upload.key, version: upload.version, size: content.size, contentType: upload.contentType,
-            modifiedAt: content.committedAt, chunkBytes: StorageLimits.defaultChunkBytes)
+            modifiedAt: content.committedAt, chunkBytes: providers.chunkBytes(in: upload.provider))
     }
 
     private static func size(

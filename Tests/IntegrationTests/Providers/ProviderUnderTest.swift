@@ -37,12 +37,6 @@ enum ProviderUnderTest: String, CaseIterable, Sendable, CustomTestStringConverti
     /// Whether uploads are listed with their times. S3 does; moto, which stands for it here, gives one of 2010.
     var tellsWhenUploadsBegan: Bool { self != .s3 }
 
-    /// Whether a blob of several GiB can be tried. moto copies the whole of it in memory for each range that is read.
-    var takesLargeBlobs: Bool { self != .s3 }
-
-    /// Those that a blob of several GiB can be tried on.
-    static var forLargeBlobs: [ProviderUnderTest] { allCases.filter(\.takesLargeBlobs) }
-
     /// Runs a test on an empty provider, and removes what it has left.
     func withProvider(_ body: (any StorageProvider) async throws -> Void) async throws {
         switch self {

@@ -14,7 +14,8 @@ struct GridFSProvider: StorageProvider {
 
     let name = ProviderName.gridfs
     /// A block is four documents, which one insert takes. 1 TiB of them, as in the file system.
-    let limits = ProviderLimits(blockBytes: 4 * GridFSFile.chunkBytes, maxBlocks: 1 << 20)
+    let limits = ProviderLimits(
+        blockBytes: 4 * GridFSFile.chunkBytes, maxBlocks: 1 << 20, chunkBytes: 4 * GridFSFile.chunkBytes)
     let files: MongoCollection<GridFSFile>
     let uploads: MongoCollection<GridFSUpload>
     let chunks: MongoCollection<BSONDocument>
