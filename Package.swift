@@ -133,7 +133,7 @@ let package = Package(
         // Test tools, used by several test targets.
         .target(
             name: "TestKit",
-            dependencies: ["Domain", nio, nioPosix],
+            dependencies: ["Domain", nio, nioPosix, nioHTTP1, asyncHTTPClient],
             path: "Tests/TestKit",
             swiftSettings: settings),
 
