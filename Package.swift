@@ -86,7 +86,7 @@ let package = Package(
                 "Domain", "AMQP", nio, heap, lifecycle, logging, metrics, instrumentation, tracing, serviceContext,
             ],
             swiftSettings: settings),
-        .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio], swiftSettings: settings),
+        .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio, logging], swiftSettings: settings),
         .target(
             name: "ServiceKit",
             dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, signals, logging, metrics],
@@ -133,7 +133,7 @@ let package = Package(
         // Test tools, used by several test targets.
         .target(
             name: "TestKit",
-            dependencies: ["Domain", nio, nioPosix],
+            dependencies: ["Domain", nio, nioPosix, nioHTTP1, asyncHTTPClient],
             path: "Tests/TestKit",
             swiftSettings: settings),
 
@@ -150,12 +150,12 @@ let package = Package(
         unitTests(
             "VideoStreamingTests",
             ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
-        unitTests("VideoMetadataTests", ["VideoMetadata", "Domain", "Mongo", "TestKit"]),
+        unitTests("VideoMetadataTests", ["VideoMetadata", "Contracts", "Domain", "Mongo", "RPC", "TestKit", logging]),
         unitTests(
             "VideoStorageTests",
             [
-                "VideoStorage", "Domain", "Mongo", "RPC", "ServiceKit", "TestKit", nio, nioHTTP1, crypto, configuration,
-                logging, metrics,
+                "VideoStorage", "Contracts", "Domain", "Mongo", "RPC", "ServiceKit", "TestKit", nio, nioHTTP1, crypto,
+                configuration, logging, metrics,
             ]),
         unitTests("MillraceCLITests", ["MillraceCLI", "Domain", "TestKit", arguments, nio]),
 
@@ -167,7 +167,7 @@ let package = Package(
                 nioPosix, nioHTTP1, crypto, logging, lifecycle,
             ]),
         // Real processes of the built services over real sockets.
-        unitTests("EndToEndTests", ["AMQP", "Mongo", "TestKit", nio, logging]),
+        unitTests("EndToEndTests", ["AMQP", "Domain", "Mongo", "VideoStorage", "TestKit", nio, nioHTTP1, logging]),
     ],
     swiftLanguageModes: [.v6]
 )

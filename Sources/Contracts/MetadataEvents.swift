@@ -1,6 +1,12 @@
 public import Domain
 public import RPC
 
+#if canImport(FoundationEssentials)
+    public import FoundationEssentials
+#else
+    public import Foundation
+#endif
+
 /// What the metadata service tells, and where it listens.
 public enum MetadataEvents {
     /// ``VideoUpdated``
@@ -47,18 +53,30 @@ public struct VideoUpdated: Sendable, Equatable {
 }
 
 /// A video has been deleted. Told again when its object is written once more later on.
+///
+/// What becomes of the object's bytes is said by ``videoPath``: the object goes as it was when the video was deleted. Bytes
+/// that came afterwards belong to whoever put them there, however late this is told, and however often.
 public struct VideoDeleted: Sendable, Equatable {
     /// Which video.
     public var id: VideoID
-    /// The storage key of its bytes, as the record had it. It is checked where it is used, since any MongoDB client may
-    /// have written it.
-    public var videoPath: String
+    /// The storage key of its bytes, as the record had it; `nil` when another video plays them, so that they stay. It is
+    /// checked where it is used, since any MongoDB client may have written it.
+    public var videoPath: String?
+    /// The version of the bytes that went with the video, where the record knew it.
+    public var version: ObjectVersion?
+    /// When the video was deleted, to the millisecond, by the clock of the metadata worker.
+    public var deletedAt: Date?
 
     /// Makes the fact.
-    public init(id: VideoID, videoPath: String) {
+    public init(id: VideoID, videoPath: String?, version: ObjectVersion? = nil, deletedAt: Date? = nil) {
         self.id = id
         self.videoPath = videoPath
+        self.version = version
+        self.deletedAt = deletedAt
     }
+
+    /// The same fact for a video whose bytes another one plays.
+    public var keepingBytes: VideoDeleted { VideoDeleted(id: id, videoPath: nil) }
 
     /// The event that tells it.
     ///
@@ -66,9 +84,17 @@ public struct VideoDeleted: Sendable, Equatable {
     /// - Returns: The event; its id is the same whoever makes it.
     /// - Throws: `internal` when it cannot be written.
     public func event(revision: Int64) throws(ServiceError) -> Event {
+        try event(id: "\(MetadataEvents.videoDeleted)/\(id)/\(revision)")
+    }
+
+    /// The event that tells it, under an id that it has already.
+    public func event(id eventID: String) throws(ServiceError) -> Event {
         Event(
-            id: "\(MetadataEvents.videoDeleted)/\(id)/\(revision)", name: MetadataEvents.videoDeleted,
-            payload: try .json(VideoDeletedPayload(id: id, videoPath: videoPath)))
+            id: eventID, name: MetadataEvents.videoDeleted,
+            payload: try .json(
+                VideoDeletedPayload(
+                    id: id, videoPath: videoPath, version: version?.description,
+                    deletedAtMilliseconds: deletedAt?.milliseconds)))
     }
 
     /// Reads an event.
@@ -76,7 +102,11 @@ public struct VideoDeleted: Sendable, Equatable {
     /// - Throws: `invalidArgument` that names the member.
     public init(_ event: Event) throws(ServiceError) {
         let payload = try event.payload.decode(VideoDeletedPayload.self, orThrow: .invalidArgument)
-        self.init(id: payload.id, videoPath: payload.videoPath)
+        var version: ObjectVersion?
+        if let text = payload.version { version = try .read(text) }
+        self.init(
+            id: payload.id, videoPath: payload.videoPath, version: version,
+            deletedAt: payload.deletedAtMilliseconds.map { Date(milliseconds: $0) })
     }
 }
 
@@ -88,5 +118,7 @@ struct VideoUpdatedPayload: Codable {
 /// `metadata.video.deleted`, body.
 struct VideoDeletedPayload: Codable {
     let id: VideoID
-    let videoPath: String
+    let videoPath: String?
+    let version: String?
+    let deletedAtMilliseconds: Int64?
 }

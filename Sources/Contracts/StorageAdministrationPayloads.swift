@@ -114,17 +114,21 @@ struct MoveRequest: Codable {
     let source: String?
     let target: String
     let bytesPerSecond: Int64?
+    let isContinued: Bool?
 
     init(_ move: ObjectMove) {
         key = move.key.description
         source = move.source
         target = move.target
         bytesPerSecond = move.bytesPerSecond
+        isContinued = move.isContinued ? true : nil
     }
 
     func move() throws(ServiceError) -> ObjectMove {
         try Rate.check(bytesPerSecond)
-        return ObjectMove(key: try StorageKey(key), source: source, target: target, bytesPerSecond: bytesPerSecond)
+        return ObjectMove(
+            key: try StorageKey(key), source: source, target: target, bytesPerSecond: bytesPerSecond,
+            isContinued: isContinued ?? false)
     }
 }
 

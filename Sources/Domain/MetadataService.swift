@@ -48,7 +48,7 @@ public protocol MetadataService: Sendable {
     ) async throws(ServiceError) -> Video
 
     /// Deletes a video, durable when the call returns: nobody finds it any more. Tells it as `metadata.video.deleted`, and
-    /// storage deletes its bytes when it hears that.
+    /// storage deletes its bytes when it hears that, unless another video plays them.
     ///
     /// Idempotent by its command, as ``update(_:_:revision:command:deadline:)`` is.
     ///

@@ -38,7 +38,9 @@ public protocol StorageAdministration: Sendable {
     /// deleted after a time.
     ///
     /// Guaranteed: the object is in its new place only after every byte has been read back from there and the checksum is
-    /// the catalogue's (for an adopted object: that of the bytes which were copied). It takes as long as the bytes take.
+    /// the catalogue's (for an adopted object: that of the bytes which were copied). It takes as long as the bytes take; when
+    /// that is longer than a call may wait, the answer is ``MoveOutcome/underWay``, and the move goes on: call again, with
+    /// ``ObjectMove/isContinued``.
     ///
     /// - Throws: `notFound` when there is no such object, `invalidArgument` when there is no such provider, `tooLarge` when
     ///   the provider cannot hold it, `corrupt` when the bytes are not those of the checksum (the object stays where it
@@ -48,7 +50,8 @@ public protocol StorageAdministration: Sendable {
     /// The moves that are under way, at any worker.
     func movesUnderWay(deadline: Deadline) async throws(ServiceError) -> [MoveProgress]
 
-    /// Reads an object back and compares it with its checksum. What it finds is the answer, not an error.
+    /// Reads an object back and compares it with its checksum. What it finds is the answer, not an error. When that takes
+    /// longer than a call may wait, the answer is ``VerifiedObject/Condition/underWay``: call again.
     ///
     /// - Parameters:
     ///   - key: Which object.
@@ -77,9 +80,9 @@ public protocol StorageAdministration: Sendable {
 public enum StorageAdministrationLimits {
     /// A page of this many objects with the longest keys stays below 1 MiB.
     public static let maxPageSize = 200
-    /// How long one object may take to be moved or verified, in seconds. RabbitMQ takes a request back from a worker that
-    /// has not answered after 30 minutes.
-    public static let maxObjectSeconds = 25 * 60
+    /// How long one call may wait for an object to be moved or verified, in seconds; the object may take longer. RabbitMQ takes
+    /// a request back from a worker that has not answered after 30 minutes.
+    public static let maxCallSeconds = 25 * 60
 }
 
 /// An object as an operator sees it.
@@ -163,7 +166,7 @@ public struct AdoptionPage: Sendable, Equatable {
 }
 
 /// One object that shall move.
-public struct ObjectMove: Sendable, Equatable {
+public struct ObjectMove: Sendable, Hashable {
     /// Which object.
     public var key: StorageKey
     /// The provider that it is to be moved from; one that is elsewhere stays. `nil` for any.
@@ -172,13 +175,19 @@ public struct ObjectMove: Sendable, Equatable {
     public var target: String
     /// How fast at the most; `nil` for as fast as it goes.
     public var bytesPerSecond: Int64?
+    /// Whether a call before this one was told that the move is under way: then it is waited for, at whichever worker it goes
+    /// on, and begun anew only when it has stopped.
+    public var isContinued: Bool
 
     /// Makes a move.
-    public init(key: StorageKey, source: String?, target: String, bytesPerSecond: Int64?) {
+    public init(
+        key: StorageKey, source: String?, target: String, bytesPerSecond: Int64?, isContinued: Bool = false
+    ) {
         self.key = key
         self.source = source
         self.target = target
         self.bytesPerSecond = bytesPerSecond
+        self.isContinued = isContinued
     }
 }
 
@@ -190,13 +199,16 @@ public enum MoveOutcome: String, Sendable, CaseIterable {
     case alreadyThere
     /// It is in a provider that it was not to be moved from.
     case elsewhere
+    /// It takes longer than a call may wait, and goes on.
+    case underWay
 }
 
 /// How far a move has come.
 public struct MoveProgress: Sendable, Equatable {
     /// Which object.
     public var key: StorageKey
-    /// Bytes that the new place has.
+    /// How much has been done, in bytes of the object: half of it when they are all copied, and all when they have been read
+    /// back.
     public var bytes: Int64
 
     /// Makes a progress.
@@ -220,6 +232,8 @@ public struct VerifiedObject: Sendable, Equatable {
         case missing
         /// They could not be read; the detail says why.
         case unreadable
+        /// They are still being read.
+        case underWay
     }
 
     /// Which object.

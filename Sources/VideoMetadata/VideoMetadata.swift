@@ -35,14 +35,16 @@ struct VideoMetadata {
             AMQPConfiguration(address: address, connectionName: "video-metadata", declarations: declarations),
             logger: logger)
         let outbox = OutboxPublisher(
-            VideoOutbox(client: mongo), publisher: EventPublisher(over: amqp, service: MetadataWire.service),
+            VideoOutbox(client: mongo),
+            publisher: DeletionTeller(
+                client: mongo, publisher: EventPublisher(over: amqp, service: MetadataWire.service)),
             optional: MetadataEvents.optional, logger: logger)
         let videos = VideoRepository(client: mongo, logger: logger, tell: { outbox.tell($0) })
         try await Startup.wait(for: "the database", logger: logger) {
             try await videos.prepare(deadline: .after(.seconds(10)))
         }
 
-        let listener = ContentListener(metadata: videos)
+        let listener = ContentListener(metadata: videos, logger: logger)
         let uploads = EventSubscription(
             over: amqp, .durable(queue: MetadataEvents.queue), patterns: MetadataEvents.patterns, logger: logger
         ) { try await listener.handle($0) }

@@ -23,8 +23,8 @@ struct StorageWorker: Sendable {
     ) {
         storage = ObjectStorage(catalogue: catalogue, providers: providers, metrics: metrics, logger: logger)
         uploads = ObjectUploads(
-            register: register, catalogue: catalogue, providers: providers, outbox: outbox, metrics: metrics,
-            logger: logger)
+            register: register, catalogue: catalogue, providers: providers, outbox: outbox,
+            touchSeconds: rules.touchSeconds, metrics: metrics, logger: logger)
         deletion = ObjectDeletion(storage: storage, catalogue: catalogue, outbox: outbox, logger: logger)
         collector = Collector(
             register: register, catalogue: catalogue, providers: providers, rules: rules, metrics: metrics,

@@ -16,7 +16,10 @@ struct VideoStorage {
     /// How many blocks one worker writes at once, and so holds in memory. They have a queue, and threads, of their own: reads
     /// never wait behind them.
     private static let maxConcurrentWrites = 8
-    /// How many objects one worker moves or verifies at once.
+    /// Blobs that are read or written in MongoDB at once. As many as for files: threads wait for the network here, and what is
+    /// read at once is bounded by the requests above.
+    private static let blobThreads = 8
+    /// How many objects one worker is asked to move or verify at once.
     private static let maxConcurrentWorks = 2
 
     static func main() async {
@@ -37,9 +40,12 @@ struct VideoStorage {
                 configuration: MongoConfiguration(uri: database.uri, database: database.name, appName: "video-storage"),
                 logger: logger)
         }
+        let blobs = try SettingError.naming("DBHOST or DBNAME") {
+            try MongoClient(configuration: blobConfiguration(database), logger: logger)
+        }
         let catalogue = MongoCatalogue(client: mongo)
         let register = MongoUploads(client: mongo)
-        let gridFS = GridFSProvider(client: mongo)
+        let gridFS = GridFSProvider(client: blobs)
         let providers = try ConfiguredProviders(providerSettings, gridFS: gridFS, metrics: metrics, logger: logger)
         try await Startup.wait(for: "the database", logger: logger) {
             try await catalogue.prepare(deadline: .after(.seconds(10)))
@@ -73,8 +79,10 @@ struct VideoStorage {
         let collection = CollectorService(
             collector: worker.collector, pause: .seconds(rules.pauseSeconds), logger: logger)
         return [
-            LifetimeService { await mongo.shutdown() }, LifetimeService { await providers.shutdown() }, amqp, outbox,
-            collection, events, server, health,
+            LifetimeService { await mongo.shutdown() }, LifetimeService { await blobs.shutdown() },
+            LifetimeService { await providers.shutdown() },
+            LifetimeService { await worker.administration.shutdown() }, amqp, outbox, collection, events, server,
+            health,
         ]
     }
 
@@ -84,6 +92,14 @@ struct VideoStorage {
             + EventPublisher.declarations
             + EventSubscription.declarations(
                 of: .durable(queue: MetadataEvents.queue), patterns: MetadataEvents.patterns)
+    }
+
+    /// Bytes have threads and connections of their own, so that no question to the catalogue waits behind them.
+    private static func blobConfiguration(_ database: DatabaseSettings) -> MongoConfiguration {
+        var configuration = MongoConfiguration(
+            uri: database.uri, database: database.name, appName: "video-storage-blobs")
+        configuration.poolThreads = blobThreads
+        return configuration
     }
 
     private static func collectionRules(_ settings: Settings) throws -> CollectionRules {

@@ -26,6 +26,11 @@ struct EventPayloadTests {
         #expect(try VideoUpdated(updated.event(revision: 3)) == updated)
         let gone = VideoDeleted(id: try Samples.id("a"), videoPath: "videos/a")
         #expect(try VideoDeleted(gone.event(revision: 4)) == gone)
+        let exact = VideoDeleted(
+            id: gone.id, videoPath: "videos/a", version: committed.version,
+            deletedAt: Date(timeIntervalSince1970: 2.25))
+        #expect(try VideoDeleted(exact.event(revision: 4)) == exact)
+        #expect(try VideoDeleted(exact.keepingBytes.event(id: "1")) == VideoDeleted(id: gone.id, videoPath: nil))
     }
 
     @Test func namesAndMembersAreWhatTheyWere() throws {
@@ -46,6 +51,13 @@ struct EventPayloadTests {
         let gone = try VideoDeleted(id: Samples.id("a"), videoPath: "../a").event(revision: 4)
         #expect(gone.name == "metadata.video.deleted" && gone.id == "metadata.video.deleted/\(id)/4")
         #expect(try Samples.sorted(gone.payload) == #"{"id":"\#(id)","videoPath":"../a"}"#)
+        let exact = try VideoDeleted(
+            id: Samples.id("a"), videoPath: "b", version: Samples.version("v1"),
+            deletedAt: Date(timeIntervalSince1970: 1.5)
+        ).event(revision: 4)
+        #expect(
+            try Samples.sorted(exact.payload)
+                == #"{"deletedAtMilliseconds":1500,"id":"\#(id)","version":"v1","videoPath":"b"}"#)
         #expect(StorageEvents.queue == "millrace.storage.events" && MetadataEvents.queue == "millrace.metadata.events")
         #expect(StorageEvents.patterns == ["metadata.video.deleted"])
         #expect(MetadataEvents.patterns == ["storage.object.committed"])

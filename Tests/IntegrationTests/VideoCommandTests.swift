@@ -197,7 +197,8 @@ import Testing
             #expect(try await stack.repository.list(after: nil, limit: 10, deadline: .soon).videos.isEmpty)
             let told = try #require(try await stack.waiting().first)
             #expect(try await stack.waiting().count == 1 && told.id == "metadata.video.deleted/\(made.id)/2")
-            #expect(try VideoDeleted(told) == VideoDeleted(id: made.id, videoPath: "videos/film"))
+            let deleted = try VideoDeleted(told)
+            #expect(deleted.id == made.id && deleted.videoPath == "videos/film" && deleted.version == nil)
             #expect(try await stack.document(made.id)["deletedAt"] != nil)
         }
     }
@@ -217,6 +218,21 @@ import Testing
             #expect(try await stack.repository.find(first.id, deadline: .soon).content == committed.content)
             #expect(try await stack.repository.find(other.id, deadline: .soon) == other)
             #expect(try await stack.waiting().count == 2)
+        }
+    }
+
+    @Test func anUploadMakesMoreVideosReadyThanAPageHas() async throws {
+        try await withStack { stack in
+            let documents: [BSONDocument] = (0..<450).map { number in
+                // One of a wrong shape stands where a page ends.
+                ["videoPath": "videos/a", "state": number == 199 ? 7 : "awaitingUpload"]
+            }
+            try await stack.collection.insert(contentsOf: documents, deadline: .now + .seconds(60))
+            let committed = try content("v1", "videos/a", at: 1)
+            let videos = try await stack.repository.contentCommitted(committed, deadline: .soon)
+            #expect(videos.count == MetadataLimits.maxPageSize)
+            let ready = try await stack.collection.count(["state": "ready"], deadline: .now + .seconds(60))
+            #expect(ready == 449)
         }
     }
 
@@ -248,7 +264,9 @@ import Testing
             #expect(try await stack.repository.contentCommitted(committed, deadline: .soon).isEmpty)
             let told = try #require(try await stack.waiting().first)
             #expect(try await stack.waiting().count == 1 && told.id == "metadata.video.deleted/\(made.id)/3")
-            #expect(try VideoDeleted(told) == VideoDeleted(id: made.id, videoPath: "videos/a"))
+            let deleted = try VideoDeleted(told)
+            #expect(deleted.id == made.id && deleted.videoPath == "videos/a")
+            #expect(deleted.version == committed.content.version)
         }
     }
 

@@ -91,12 +91,30 @@ struct StorageCommandTests {
         try await migration(from: "filesystem").check(service)
     }
 
-    @Test func theRateIsSharedAndOneThatTakesForEverIsRefused() async throws {
+    @Test func theRateIsShared() async throws {
         put([try object("large", 100_000_000_000), try object("small", 1_000)])
-        let (summary, failures) = try await run(migration(rate: 8_000_000, parallel: 2))
-        #expect(service.now.moves.map(\.bytesPerSecond) == [4_000_000])
-        #expect(summary.objects == 1 && summary.failures == 1)
-        #expect(failures.first?.hasPrefix("large: at this rate it takes longer than the 25 minutes") == true)
+        let (summary, _) = try await run(migration(rate: 8_000_000, parallel: 2))
+        #expect(service.now.moves.map(\.bytesPerSecond) == [4_000_000, 4_000_000])
+        #expect(summary.objects == 2 && summary.failures == 0)
+    }
+
+    @Test func anObjectThatTakesLongerThanACallIsWaitedFor() async throws {
+        put([try object("large"), try object("small")])
+        let large = try StorageKey("large")
+        service.change { $0.underWay = [large: 3] }
+        let (summary, failures) = try await run(migration())
+        #expect(summary.objects == 2 && failures.isEmpty)
+        #expect(service.now.moves.filter { $0.key == large }.map(\.isContinued) == [false, true, true, true])
+
+        service.change {
+            $0.underWay = [large: 2]
+            $0.conditions = [large: .damaged]
+        }
+        let pass = ObjectPass(service, timeout: .seconds(10), parallel: 2) { _, _ in }
+        let work = StorageVerifyCommand.work(service, in: nil, rate: nil)
+        let done = try await pass.run(work, of: try await pass.count(work))
+        #expect(done.objects == 1 && done.failures == 1)
+        #expect(service.now.underWay == [large: 0])
     }
 
     @Test func whatIsNotWellIsTold() async throws {

@@ -27,6 +27,14 @@ public final class InMemoryStorageAdministration: StorageAdministration {
         public var maxRunning = 0
         /// How many objects a page has at the most.
         public var pageCount = 3
+        /// How often the answer about an object is that its move, or its verification, is under way.
+        public var underWay: [StorageKey: Int] = [:]
+
+        fileprivate mutating func isStillUnderWay(_ key: StorageKey) -> Bool {
+            guard let count = underWay[key], count > 0 else { return false }
+            underWay[key] = count - 1
+            return true
+        }
     }
 
     private let state = Mutex(State())
@@ -94,6 +102,7 @@ public final class InMemoryStorageAdministration: StorageAdministration {
             guard let index = state.objects.firstIndex(where: { $0.key == move.key }) else {
                 return .failure(ServiceError(.notFound, "no such object"))
             }
+            if state.isStillUnderWay(move.key) { return .success(.underWay) }
             state.objects[index].provider = move.target
             return .success(.moved)
         }
@@ -111,7 +120,8 @@ public final class InMemoryStorageAdministration: StorageAdministration {
     ) async throws(ServiceError) -> VerifiedObject {
         let found = state.withLock { state in
             state.objects.first { $0.key == key }.map { object in
-                let condition = state.conditions[key] ?? .intact
+                let isUnderWay = state.isStillUnderWay(key)
+                let condition = isUnderWay ? .underWay : state.conditions[key] ?? .intact
                 return VerifiedObject(
                     key: key, size: object.size, condition: condition, detail: condition == .intact ? nil : "a detail")
             }

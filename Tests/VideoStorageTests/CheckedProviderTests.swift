@@ -83,6 +83,26 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: "\(fixture.directory.path)/checksums").isEmpty)
     }
 
+    @Test func checksumsOfACommitThatWasNotCarriedOutAreRemoved() async throws {
+        let key = try StorageKey("film")
+        let handle = try await provider.begin(key, contentType: nil, deadline: .soon)
+        let bytes = ByteBuffer(bytes: pattern(100))
+        let receipt = try await provider.stage(handle, at: key, index: 0, bytes: bytes, deadline: .soon)
+        // Another one than was staged: the checksums are written, and the commit is refused.
+        let other = CheckedReceipt(sums: [1], inner: "00000000").description
+        #expect(receipt != other)
+        let blocks = [StagedBlock(index: 0, size: 100, receipt: other)]
+        let refused = await code {
+            _ = try await provider.commit(handle, at: key, blocks: blocks, contentType: nil, deadline: .soon)
+        }
+        #expect(refused == .invalidArgument)
+        let folder = "\(fixture.directory.path)/checksums"
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 1)
+        try await provider.abort(handle, at: key, deadline: .soon)
+        try await provider.delete(key, deadline: .soon)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+    }
+
     @Test func blobOfSomebodyElseIsReadAsItIs() async throws {
         try fixture.directory.write(pattern(1_000), to: "film")
         let facts = try await provider.stat(StorageKey("film"), deadline: .soon)

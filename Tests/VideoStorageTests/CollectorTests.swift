@@ -58,57 +58,6 @@ import Testing
         #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(100))
     }
 
-    @Test func aDeletedObjectIsGoneAtOnceAndItsBlobAndEntryLater() async throws {
-        let worker = try WorkerFixture()
-        let facts = try await worker.upload("videos/1", pattern(1_000))
-        worker.catalogue.tellEvents()
-        let key = try StorageKey("videos/1")
-        try await worker.deletion.delete(key, deadline: .soon)
-        try await worker.deletion.delete(key, deadline: .soon)
-        #expect(await code { _ = try await worker.facts("videos/1") } == .notFound)
-        #expect(worker.catalogue.events.map(\.name) == ["storage.object.deleted"])
-        #expect(try await worker.bytes(facts) == pattern(1_000))
-        try await worker.collect(later: 700)
-        #expect(worker.old.files.isEmpty)
-        #expect(try worker.entry("videos/1") != nil, "its event has not been told yet")
-        worker.catalogue.tellEvents()
-        try await worker.collect(later: 700)
-        #expect(try worker.entry("videos/1") == nil)
-        #expect(await code { _ = try await worker.bytes(facts) } == .notFound)
-    }
-
-    @Test func anAdoptedFileOfADeletedVideoIsDeletedAndNotAdoptedAgain() async throws {
-        let worker = try WorkerFixture()
-        try worker.old.write(pattern(10), to: "film.mp4")
-        // Nobody has asked for it yet.
-        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
-        #expect(await code { _ = try await worker.facts("film.mp4") } == .notFound)
-        try await worker.collect(later: 700)
-        #expect(worker.old.files.isEmpty)
-    }
-
-    @Test func aFileThatWasExchangedAfterItWasDeletedIsLeft() async throws {
-        let worker = try WorkerFixture()
-        try worker.old.write(pattern(10), to: "film.mp4")
-        try await worker.deletion.delete(StorageKey("film.mp4"), deadline: .soon)
-        worker.catalogue.tellEvents()
-        try worker.old.write(pattern(20, seed: 3), to: "film.mp4")
-        try await worker.collect(later: 700)
-        #expect(worker.old.files == ["film.mp4"])
-        #expect(try await worker.bytes(worker.facts("film.mp4")) == pattern(20, seed: 3))
-    }
-
-    @Test func aDeletedObjectCanBeUploadedAnew() async throws {
-        let worker = try WorkerFixture()
-        try await worker.upload("videos/1", pattern(10))
-        try await worker.deletion.delete(StorageKey("videos/1"), deadline: .soon)
-        let facts = try await worker.upload("videos/1", pattern(20, seed: 2))
-        try await worker.collect(later: 700)
-        #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(20, seed: 2))
-        #expect(try await worker.facts("videos/1") == facts)
-        #expect(worker.old.files.count == 1)
-    }
-
     @Test func theBlobOfAnAbandonedCommitThatWasNamedStays() async throws {
         let worker = try WorkerFixture()
         let finished = try await worker.begin("videos/1", pattern(1_000))
@@ -123,5 +72,70 @@ import Testing
         try await worker.collect(later: 5_000)
         #expect(try await worker.bytes(facts) == pattern(1_000))
         #expect(worker.register.all.map(\.state) == [.committed])
+    }
+
+    @Test func aBlobThatMayBeNamedYetStaysHoweverShortRetiredOnesDo() async throws {
+        var rules = CollectionRules()
+        rules.retiredSeconds = 0
+        let worker = try WorkerFixture(rules: rules)
+        let finished = try await worker.begin("videos/1", pattern(1_000))
+        let upload = try #require(worker.register.all.first)
+        // A worker has put it together and is about to name it, when it is given up.
+        _ = try await worker.providers.primary.commit(
+            upload.handle, at: upload.location, blocks: finished.blocks, contentType: nil, deadline: .soon)
+        try await worker.uploads.abort(upload.id, deadline: .soon)
+        try await worker.collect(later: Upload.namingSeconds)
+        #expect(worker.old.files == ["\(upload.location)"])
+        try await worker.collect(later: 3 * Upload.namingSeconds + 1)
+        #expect(worker.old.files.isEmpty)
+    }
+
+    @Test func whatLiesInAProviderThatIsGoneDoesNotStandInTheWay() async throws {
+        let worker = try WorkerFixture()
+        let gone = ProviderName("gone")
+        try await worker.upload("videos/kept", pattern(10))
+        let kept = try #require(try worker.entry("videos/kept"))
+        for number in 0..<150 {
+            var entry = kept
+            entry.key = try StorageKey("films/\(number)")
+            var left = entry
+            left.provider = gone
+            entry.retired = [RetiredBlob(left, since: Date(timeIntervalSince1970: 0))]
+            worker.catalogue.overwrite(entry)
+            var upload = try #require(worker.register.all.first)
+            upload.id = .random()
+            upload.provider = gone
+            upload.state = .aborted
+            upload.touchedAt = Date(timeIntervalSince1970: 0)
+            _ = try await worker.register.enter(upload, deadline: .soon)
+        }
+        try await worker.upload("videos/replaced", pattern(10, seed: 1))
+        try await worker.upload("videos/replaced", pattern(10, seed: 2))
+        let abandoned = try await worker.begin("videos/abandoned", pattern(10))
+        try await worker.uploads.abort(abandoned.id, deadline: .soon)
+        let counts = try await worker.collect(later: 700)
+        #expect(counts.deletedBlobs == 1 && counts.failures == 0)
+        #expect(worker.old.files.count == 2)
+        #expect(!worker.register.all.contains { $0.id == abandoned.id })
+    }
+
+    @Test func whatAMachineThatDiedHasLeftOfACommitIsRemovedInTheEnd() async throws {
+        let worker = try WorkerFixture()
+        try await worker.upload("videos/1", pattern(10))
+        let location = try #require(try worker.entry("videos/1")).location
+        // Its removal was not on the disk yet.
+        try FileManager.default.linkItem(
+            atPath: "\(worker.old.path)/\(location)", toPath: "\(worker.old.path)/.millrace-uploads/\(location)")
+        try await worker.collect(later: 90_000)
+        #expect(worker.old.files == ["\(location)"])
+        #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(10))
+        #expect(worker.register.all.isEmpty)
+    }
+
+    @Test(arguments: [(1, 0.25), (60, 15), (3_600, 60), (86_400, 60)])
+    func anUploadThatIsFilledIsMarkedWellBeforeItCountsAsAbandoned(abandonedSeconds: Int, seconds: TimeInterval) {
+        var rules = CollectionRules()
+        rules.abandonedSeconds = abandonedSeconds
+        #expect(rules.touchSeconds == seconds)
     }
 }

@@ -1,5 +1,7 @@
 import Domain
 import Foundation
+import NIOCore
+import Synchronization
 import Testing
 
 @testable import VideoStorage
@@ -69,13 +71,78 @@ import Testing
         let worker = try WorkerFixture()
         let facts = try await worker.upload("videos/1", pattern(100_000))
         let outcomes = try await withThrowingTaskGroup(of: MoveOutcome.self) { group in
-            for _ in 1...20 { group.addTask { try await worker.move("videos/1") } }
+            let move = ObjectMove(
+                key: facts.key, source: nil, target: WorkerFixture.new.description, bytesPerSecond: nil)
+            for _ in 1...20 { group.addTask { try await worker.mover().move(move) } }
             return try await group.reduce(into: [MoveOutcome]()) { $0.append($1) }
         }
         #expect(outcomes.count { $0 == .moved } == 1)
         try await worker.collect(later: 700)
         #expect(worker.new.files.count == 1 && worker.old.files.isEmpty)
         #expect(try await worker.bytes(facts) == pattern(100_000))
+    }
+
+    @Test func callsAtOnceOfOneWorkerAreOneMove() async throws {
+        let worker = try WorkerFixture()
+        try await worker.upload("videos/1", pattern(100_000))
+        let outcomes = try await withThrowingTaskGroup(of: MoveOutcome.self) { group in
+            for _ in 1...20 { group.addTask { try await worker.move("videos/1") } }
+            return try await group.reduce(into: [MoveOutcome]()) { $0.append($1) }
+        }
+        #expect(outcomes.contains(.moved) && outcomes.allSatisfy { $0 == .moved || $0 == .alreadyThere })
+        #expect(worker.new.files.count == 1)
+    }
+
+    @Test func itIsNotedThatAMoveGoesOnWhileItCopiesAndWhileItReadsBack() async throws {
+        let worker = try WorkerFixture()
+        let facts = try await worker.upload("videos/1", pattern(9_000_000))
+        // Two seconds pass each time somebody looks at the clock.
+        let ticks = Atomic(0)
+        let mover = worker.mover {
+            Date(timeIntervalSince1970: 1_800_000_000 + 2 * Double(ticks.add(1, ordering: .relaxed).newValue))
+        }
+        let move = ObjectMove(
+            key: facts.key, source: nil, target: WorkerFixture.new.description, bytesPerSecond: nil)
+        #expect(try await mover.move(move) == .moved)
+        let notes = worker.register.notes
+        #expect(notes == notes.sorted() && notes.last == facts.size)
+        #expect(notes.contains { $0 < facts.size / 2 } && notes.contains { $0 > facts.size / 2 && $0 < facts.size })
+    }
+
+    @Test func aMoveThatGoesOnAtAnotherWorkerIsWaitedForAndOneThatHasStoppedIsBegunAnew() async throws {
+        let worker = try WorkerFixture()
+        let facts = try await worker.upload("videos/1", pattern(1_000))
+        let id = UploadID.random()
+        let location = try Upload.location(of: id, for: .move)
+        let elsewhere = Upload(
+            id: id, key: facts.key, purpose: .move, expectation: nil, provider: WorkerFixture.new, location: location,
+            handle: .none, contentType: nil, announcedSize: facts.size, state: .open, createdAt: Date(),
+            touchedAt: Date())
+        _ = try await worker.register.enter(elsewhere, deadline: .soon)
+        let move = ObjectMove(
+            key: facts.key, source: nil, target: WorkerFixture.new.description, bytesPerSecond: nil, isContinued: true)
+        // A second of the call's time is for waiting, the rest for the answer.
+        let first = try await worker.administration.move(move, deadline: .after(.seconds(6)))
+        #expect(first == .underWay)
+        #expect(worker.register.all.count { $0.purpose == .move } == 1 && worker.new.files.isEmpty)
+        try await worker.register.touch(
+            id, at: Date().addingTimeInterval(-600), copiedBytes: nil, deadline: .soon)
+        #expect(try await worker.administration.move(move, deadline: .soon) == .moved)
+        #expect(try await worker.bytes(facts) == pattern(1_000))
+    }
+
+    @Test func aLowRateIsKeptInPiecesThatAreSeenToGoOn() async throws {
+        let worker = try WorkerFixture()
+        try await worker.upload("videos/1", pattern(300_000))
+        let entry = try #require(try worker.entry("videos/1"))
+        var reader = BlobReader(
+            worker.providers.primary, entry.location, validator: entry.validator, size: entry.size,
+            bytesPerSecond: 1_000_000)
+        #expect(try await reader.next(upTo: 4_000_000)?.readableBytes == 300_000)
+        reader = BlobReader(
+            worker.providers.primary, entry.location, validator: entry.validator, size: entry.size,
+            bytesPerSecond: 50_000)
+        #expect(try await reader.next(upTo: 4_000_000)?.readableBytes == 50_000)
     }
 
     @Test func blobsThatNobodyHasAskedForAreAdoptedToBeMoved() async throws {

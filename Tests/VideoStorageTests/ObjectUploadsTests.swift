@@ -173,4 +173,27 @@ import Testing
         #expect(!worker.old.files.contains("film.mp4"))
         #expect(try await worker.bytes(worker.facts("film.mp4")) == pattern(600, seed: 2))
     }
+
+    @Test func bytesThatWereUploadedAndAreFewerNowAreNoNewVersion() async throws {
+        let worker = try WorkerFixture()
+        try await worker.upload("videos/1", pattern(1_000))
+        let entry = try #require(try worker.entry("videos/1"))
+        try worker.old.write(pattern(999), to: "\(entry.location)")
+        #expect(await code { _ = try await worker.facts("videos/1") } == .corrupt)
+        #expect(try worker.entry("videos/1") == entry)
+    }
+
+    @Test func bytesThatWereUploadedAndPutBackFromACopyKeepTheirChecksum() async throws {
+        let worker = try WorkerFixture()
+        let before = try await worker.upload("videos/1", pattern(1_000))
+        let entry = try #require(try worker.entry("videos/1"))
+        try worker.old.remove("\(entry.location)")
+        try worker.old.write(pattern(1_000), to: "\(entry.location)")
+        let facts = try await worker.facts("videos/1")
+        #expect(facts.version != before.version && facts.contentType == before.contentType)
+        #expect(try await worker.bytes(facts) == pattern(1_000))
+        #expect(try worker.entry("videos/1")?.checksum == entry.checksum)
+        let found = try await worker.administration.verify(facts.key, bytesPerSecond: nil, deadline: .soon)
+        #expect(found.condition == .intact)
+    }
 }

@@ -43,6 +43,30 @@ import Testing
         }
     }
 
+    /// Storage takes three blocks, and the gateway would take more.
+    @Test func aBodyInChunksOverWhatStorageTakesIsRefusedOnItsWay() async throws {
+        let fixture = try GatewayFixture(plan: UploadPlan(blockBytes: 4_096, maxBlocks: 3))
+        @Sendable func send(_ sizes: [Int], _ port: Int) async throws -> RawHTTPResponse {
+            try await RawHTTPConnection.connected(toPort: port) { connection in
+                try await connection.request(
+                    "PUT", Upload.path, [GatewayFixture.authorization, "Transfer-Encoding: chunked"])
+                for size in sizes {
+                    try await connection.send("\(String(size, radix: 16))\r\n")
+                    try await connection.send(GatewayFixture.pattern(size))
+                    try await connection.send("\r\n")
+                }
+                try await connection.send("0\r\n\r\n")
+                return try await connection.response()
+            }
+        }
+        try await fixture.serve { port in
+            Upload.expect(try await send([4_096, 4_096, 4_096, 1], port), is: 413, "12288")
+            try await Upload.expectNothingBehind(fixture)
+            #expect(try await send([4_096, 4_096, 4_096], port).status == 204)
+        }
+        Upload.expect(try await Upload.put(fixture, ByteBuffer(), length: 12_289), is: 413, "12288")
+    }
+
     @Test func aBodyThatStopsIsTimedOut() async throws {
         var fixture = try GatewayFixture()
         fixture.configuration.uploadIdleSeconds = 0.3

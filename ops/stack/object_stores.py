@@ -1,6 +1,7 @@
 """Servers that speak as S3 and Azure Blob Storage do, for tests: moto, and a small one of our own.
 
-Both run in a private virtual environment with pinned versions. See azure_server.py for who checks what there.
+Both run in a private virtual environment with pinned versions. See s3_server.py for what is different from moto, and
+azure_server.py for who checks what there.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def install(layout: Layout, step: Step) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     step.detail = "making a virtual environment"
     commands.run([database.python_with_venv(layout, step), "-m", "venv", str(folder)], step, log, remedy)
-    step.detail = "moto and azure-storage-blob from PyPI (30 MB)"
+    step.detail = "moto, azure-storage-blob and pymongo from PyPI (30 MB)"
     arguments = ["install", "--quiet", "--no-deps", "--only-binary", ":all:", "--requirement", str(REQUIREMENTS)]
     commands.run([str(folder / "bin" / "python"), "-m", "pip", *arguments], step, log, remedy)
     _mark(layout).write_text(REQUIREMENTS.read_text())
@@ -63,9 +64,10 @@ def install(layout: Layout, step: Step) -> None:
 
 def start_s3(layout: Layout, port: int) -> Process:
     """Starts moto; it takes connections within a few seconds."""
+    program = str(ROOT / "ops" / "stack" / "s3_server.py")
     process = start(
         "s3",
-        [_python(layout), "-m", "moto.server", "--host", HOST, "--port", str(port)],
+        [python(layout), program, "--host", HOST, "--port", str(port)],
         # A part that is not the last has 5 MiB at the least, as with S3 itself; moto's own default is smaller.
         {"S3_UPLOAD_PART_MIN_SIZE": str(5 * 1024 * 1024)},
         layout.log("s3"),
@@ -80,7 +82,7 @@ def start_azure(layout: Layout, port: int) -> Process:
     process = start(
         "azure",
         [
-            _python(layout),
+            python(layout),
             program,
             *("--port", str(port), "--account", ACCOUNT, "--key", KEY),
             *("--directory", str(layout.directory / "azure")),
@@ -96,7 +98,8 @@ def _folder(layout: Layout) -> Path:
     return layout.tools / "object-stores"
 
 
-def _python(layout: Layout) -> str:
+def python(layout: Layout) -> str:
+    """The Python that has moto and the vendors' clients."""
     return str(_folder(layout) / "bin" / "python")
 
 

@@ -18,6 +18,8 @@ TO_BUILD = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config")
 TO_RUN = ("rabbitmq-server",)
 # What the peers of benchmarks are made with.
 TO_COMPILE_C = ("gcc", "libc6-dev")
+# The HTTP client that benchmarks upload and download with.
+TO_TRANSFER = ("curl",)
 # What only the servers of a test run need: certificates.
 TO_TEST = ("openssl",)
 # Services that Debian would start now and at every boot; ours is a private one.

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import broker, certificates, database, network, object_stores, packages
 from .failure import Failure
@@ -22,6 +23,7 @@ SECONDS_TO_START = 120.0
 class Servers:
     broker: broker.Broker
     database_url: str
+    database_program: Path
     certificates: certificates.Certificates | None = None
     object_stores: object_stores.ObjectStores | None = None
 
@@ -75,7 +77,7 @@ def start_servers(
         step.detail = f"waiting for RabbitMQ on port {node.port}"
         wait_until(step, broker_process, lambda: all(network.accepts(port) for port in node.ports))
         step.detail = f"RabbitMQ on port {node.port}, mongod on port {ports[3]}"
-    return Servers(node, database.url(ports[3]), made)
+    return Servers(node, database.url(ports[3]), mongod, made)
 
 
 def install_object_stores(layout: Layout, progress: Progress) -> None:

@@ -66,6 +66,7 @@ def environment(started: Servers) -> dict[str, str]:
         "RABBIT_END_TO_END": started.broker.url_of(END_TO_END),
         "RABBITMQ_CTL": str(started.broker.control),
         "DBHOST": started.database_url,
+        "MONGOD": str(started.database_program),
         "RABBIT_TLS": started.broker.tls_url,
         "RABBIT_CA_FILE": str(started.certificates.authority),
         "RABBIT_OTHER_CA_FILE": str(started.certificates.other_authority),

@@ -4,10 +4,12 @@ import argparse
 import json
 import unittest
 
-from benchmarks import rpc
+from benchmarks import rpc, storage
 from benchmarks.figures import Goal, Row, as_json, of_pairs, percentile
 from benchmarks.processors import bound
+from benchmarks.storage_runs import Transfer
 from benchmarks.tables import cells, number, table
+from benchmarks.usage import Use, peak_bytes
 
 
 class RowTests(unittest.TestCase):
@@ -92,6 +94,52 @@ class ArgumentTests(unittest.TestCase):
         for work in (rpc.SMALL, rpc.SINGLE, rpc.LARGE):
             self.assertIn(work.name, rpc.AGAINST_PEER)
 
+class UsageTests(unittest.TestCase):
+    def test_the_peak_of_memory_is_in_bytes(self) -> None:
+        status = "Name:\tbeam.smp\nVmPeak:\t 900 kB\nVmHWM:\t  2048 kB\nVmRSS:\t 1024 kB\n"
+        self.assertEqual(peak_bytes(status), 2 << 20)
+
+
+class StorageRowTests(unittest.TestCase):
+    @staticmethod
+    def transfer(megabytes_per_second: int, **peaks: int) -> Transfer:
+        uses = {name: Use(1.0, peak) for name, peak in peaks.items()}
+        return Transfer(1.0, megabytes_per_second * 1_000_000, uses, {})
+
+    def rows(self, provider: str, upload: int, download: int, gateway_bytes: int, pipeline: float) -> dict[str, object]:
+        runs = storage.Runs()
+        for side in (storage.OURS, storage.PEER):
+            runs.transfers[side][storage.UPLOAD].append(self.transfer(upload, gateway=1))
+            runs.transfers[side][storage.DOWNLOAD].append(self.transfer(download, gateway=1))
+        runs.pipeline.append(pipeline)
+        runs.at_once.append(self.transfer(1, gateway=gateway_bytes))
+        return {row.work: row.met for row in storage._main_rows(provider, runs) if row.goal is not None}
+
+    def test_an_upload_to_the_file_system_meets_the_lesser_of_two_goals(self) -> None:
+        for upload, pipeline, met in ((200, 1000, True), (199, 1000, False), (150, 300, True), (149, 300, False)):
+            found = self.rows("filesystem", upload, 1, 1, pipeline)
+            self.assertEqual(found["filesystem: upload, against what is wanted"], met, f"{upload} of {pipeline}")
+
+    def test_a_download_is_measured_by_the_c_program(self) -> None:
+        for download, met in ((700, True), (699, False)):
+            found = self.rows("s3", 1, download, 1, 1000)
+            self.assertEqual(found["s3: download, against the C pipeline"], met)
+            self.assertNotIn("s3: upload, against what is wanted", found)
+
+    def test_the_gateways_memory_has_a_limit(self) -> None:
+        for gateway_bytes, met in ((150_000_000, True), (150_000_001, False)):
+            found = self.rows("gridfs", 1, 1, gateway_bytes, 1)
+            (memory,) = [met for work, met in found.items() if "gateway's memory" in work]
+            self.assertEqual(memory, met)
+
+    def test_what_only_we_use_has_no_peer(self) -> None:
+        runs = storage.Runs()
+        for direction in (storage.UPLOAD, storage.DOWNLOAD):
+            runs.transfers[storage.OURS][direction].append(self.transfer(1, gateway=3_000_000, mongod=4_000_000))
+            runs.transfers[storage.PEER][direction].append(self.transfer(1, mongod=2_000_000))
+        rows = {row.work: (row.ours, row.peer, row.ratio) for row in storage._use_rows("gridfs", runs)}
+        self.assertEqual(rows["gridfs: upload, gateway, peak memory"], (3, None, None))
+        self.assertEqual(rows["gridfs: upload, mongod, peak memory"], (4, 2, 2))
 
 if __name__ == "__main__":
     unittest.main()

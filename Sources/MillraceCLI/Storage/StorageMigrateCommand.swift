@@ -109,11 +109,12 @@ struct Migration: Sendable {
         return ObjectPass.Work(label: "moved") { object in
             object.provider != target && (source == nil || object.provider == source)
         } perform: { object throws(ServiceError) in
-            try Self.check(object, share)
-            let move = ObjectMove(key: object.key, source: source, target: target, bytesPerSecond: share)
+            var move = ObjectMove(key: object.key, source: source, target: target, bytesPerSecond: share)
             do throws(ServiceError) {
-                _ = try await administration.move(
-                    move, deadline: .after(.seconds(StorageAdministrationLimits.maxObjectSeconds)))
+                // However long it takes: a move that stops fails.
+                while try await administration.move(move, deadline: .forLongCall) == .underWay {
+                    move.isContinued = true
+                }
             } catch {
                 // Deleted since it was listed.
                 guard error.code == .notFound else { throw error }
@@ -131,16 +132,9 @@ struct Migration: Sendable {
 
     /// What one of the objects that are moved at once gets of the rate.
     private var share: Int64? { rate.map { max(1, $0 / Int64(parallel)) } }
+}
 
-    /// Each byte is read twice: from the old place, and back from the new one.
-    private static func check(_ object: StoredObject, _ share: Int64?) throws(ServiceError) {
-        guard let share else { return }
-        let limit = Int64(StorageAdministrationLimits.maxObjectSeconds)
-        let needed = object.size / limit * 2 + 1
-        guard share < needed else { return }
-        throw ServiceError(
-            .invalidArgument,
-            "at this rate it takes longer than the \(limit / 60) minutes that one object may take; "
-                + "give it --rate \(ProgressBar.size(needed).replacingOccurrences(of: " ", with: "")) at the least")
-    }
+extension Deadline {
+    /// For a call that may take long.
+    static var forLongCall: Deadline { .after(.seconds(StorageAdministrationLimits.maxCallSeconds)) }
 }

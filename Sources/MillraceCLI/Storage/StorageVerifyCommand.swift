@@ -51,11 +51,11 @@ struct StorageVerifyCommand: AsyncParsableCommand {
         ObjectPass.Work(label: "verified") { object in
             provider == nil || object.provider == provider
         } perform: { object throws(ServiceError) in
-            let found: VerifiedObject
+            var found: VerifiedObject
             do throws(ServiceError) {
-                found = try await administration.verify(
-                    object.key, bytesPerSecond: rate,
-                    deadline: .after(.seconds(StorageAdministrationLimits.maxObjectSeconds)))
+                repeat {
+                    found = try await administration.verify(object.key, bytesPerSecond: rate, deadline: .forLongCall)
+                } while found.condition == .underWay
             } catch {
                 // Deleted since it was listed.
                 guard error.code == .notFound else { throw error }
@@ -63,7 +63,7 @@ struct StorageVerifyCommand: AsyncParsableCommand {
             }
             switch found.condition {
             case .intact, .unchecked: return
-            case .damaged, .missing, .unreadable:
+            case .damaged, .missing, .unreadable, .underWay:
                 throw ServiceError(.corrupt, "\(found.condition.rawValue): \(found.detail ?? "no more is known")")
             }
         }

@@ -18,8 +18,8 @@ extension VideoRepository {
     private struct Decision {
         /// The record afterwards.
         var video: Video
-        /// What is told: made of the revision that the record gets.
-        var event: (_ revision: Int64) throws(ServiceError) -> Event
+        /// What is told: made of the record as it is then, with its revision and its time.
+        var event: (_ changed: Video) throws(ServiceError) -> Event
     }
 
     /// How often a command begins anew because another was quicker. Whoever loses that often is told to come again later.
@@ -30,9 +30,7 @@ extension VideoRepository {
     ) async throws(ServiceError) -> Video {
         try VideoRules.check(change)
         let done = try await carryOut(command, on: id, revision: revision, deadline: deadline) { video in
-            Decision(video: change.applied(to: video)) { (revision) throws(ServiceError) in
-                try VideoUpdated(id: id).event(revision: revision)
-            }
+            Decision(video: change.applied(to: video), event: Self.updated)
         }
         guard let video = done.video?.video else {
             throw ServiceError(.conflict, "The command \(command) was another one; choose another id for it.")
@@ -46,8 +44,8 @@ extension VideoRepository {
         let done = try await carryOut(command, on: id, revision: revision, deadline: deadline) { video in
             var deleted = video
             deleted.state = .deleted
-            return Decision(video: deleted) { (revision) throws(ServiceError) in
-                try VideoDeleted(id: id, videoPath: video.videoPath).event(revision: revision)
+            return Decision(video: deleted) { (changed) throws(ServiceError) in
+                try Self.deleted(changed, with: changed.content?.version)
             }
         }
         guard done.video == nil else {
@@ -57,17 +55,32 @@ extension VideoRepository {
     }
 
     func contentCommitted(_ content: CommittedContent, deadline: Deadline) async throws(ServiceError) -> [Video] {
-        let found = try await DatabaseFailure.translated {
-            try await commandRecords.findResults(
-                ["videoPath": .string(content.key.description)], sort: ["_id": 1], limit: MetadataLimits.maxPageSize,
-                projection: Self.commandProjection, deadline: deadline.instant)
-        }
         var videos: [Video] = []
-        for record in found.compactMap({ try? $0.get() }) {
-            let video = try await take(content.content, by: record, deadline: deadline)
-            if let video { videos.append(video) }
+        var last: BSON = .minKey
+        while true {
+            let filter: BSONDocument = ["videoPath": .string(content.key.description), "_id": ["$gt": last]]
+            let found = try await DatabaseFailure.translated {
+                try await commandRecords.findResults(
+                    filter, sort: ["_id": 1], limit: MetadataLimits.maxPageSize, projection: Self.commandProjection,
+                    deadline: deadline.instant)
+            }
+            for record in found.compactMap({ try? $0.get() }) {
+                let video = try await take(content.content, by: record, deadline: deadline)
+                if let video { videos.append(video) }
+            }
+            // Records of a wrong shape are passed over; one whose id is none ends it.
+            guard found.count == MetadataLimits.maxPageSize, let next = found.last.flatMap(Self.documentID) else {
+                return Array(videos.prefix(MetadataLimits.maxPageSize))
+            }
+            last = next
         }
-        return videos
+    }
+
+    private static func documentID(of result: Result<CommandRecord, MongoError>) -> BSON? {
+        switch result {
+        case .success(let record): ObjectID(record.video.id.description).map { .objectID($0) }
+        case .failure(let error): error.documentID
+        }
     }
 
     /// - Returns: The record as it is now; `nil` when it is deleted or gone.
@@ -87,17 +100,24 @@ extension VideoRepository {
     }
 
     private static func decision(on content: VideoContent, for video: Video) -> Decision? {
-        let id = video.id
         if video.state == .deleted {
-            let path = video.videoPath
-            return Decision(video: video) { (revision) throws(ServiceError) in
-                try VideoDeleted(id: id, videoPath: path).event(revision: revision)
+            return Decision(video: video) { (changed) throws(ServiceError) in
+                try Self.deleted(changed, with: content.version)
             }
         }
         guard let taken = video.taking(content) else { return nil }
-        return Decision(video: taken) { (revision) throws(ServiceError) in
-            try VideoUpdated(id: id).event(revision: revision)
-        }
+        return Decision(video: taken, event: Self.updated)
+    }
+
+    private static func updated(_ video: Video) throws(ServiceError) -> Event {
+        try VideoUpdated(id: video.id).event(revision: video.revision)
+    }
+
+    /// Whether another video plays the bytes is looked at when it is told, by ``DeletionTeller``.
+    private static func deleted(_ video: Video, with version: ObjectVersion?) throws(ServiceError) -> Event {
+        try VideoDeleted(
+            id: video.id, videoPath: video.videoPath, version: version, deletedAt: video.updatedAt
+        ).event(revision: video.revision)
     }
 
     private func carryOut(
@@ -130,7 +150,7 @@ extension VideoRepository {
         var video = decision.video
         video.revision = record.video.revision + 1
         video.updatedAt = moment()
-        let event = try decision.event(video.revision)
+        let event = try decision.event(video)
         let pending = PendingEvent(event, holder: video.id.description)
         let isWritten = try await DatabaseFailure.translated {
             let filter = try Self.filter(exactly: record.video)

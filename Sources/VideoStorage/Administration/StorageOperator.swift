@@ -12,6 +12,14 @@ struct StorageOperator: StorageAdministration {
     /// How many blobs one page of adoptions looks at.
     private static let adoptionPageCount = 200
     private static let maxMovesTold = 1_000
+    /// How long a call waits for an object, in seconds: much longer than most take, and shorter than the broker waits.
+    private static let waitSeconds = 20 * 60
+    /// What is left of a call's time for its answer to travel, in seconds.
+    private static let answerSeconds = 5
+    /// How many objects are moved or verified at once. Each holds some blocks in memory.
+    private static let maxConcurrentWorks = 2
+    /// More than an operator's requests can be: the queue brings as many at once as are worked on.
+    private static let maxWaitingWorks = 64
     /// An object whose name is surely no blob: asking for it shows whether a provider answers.
     private static let probe = "millrace-doctor/no-such-object"
 
@@ -23,6 +31,13 @@ struct StorageOperator: StorageAdministration {
     private let verifier: ObjectVerifier
     private let collector: Collector
     private let searcher: OrphanSearcher
+    private let moves: LongWorks<ObjectMove, MoveOutcome>
+    private let verifications: LongWorks<Verification, VerifiedObject>
+
+    private struct Verification: Hashable {
+        let key: StorageKey
+        let bytesPerSecond: Int64?
+    }
 
     /// Puts an operator's service together from the parts of a worker.
     init(
@@ -38,6 +53,9 @@ struct StorageOperator: StorageAdministration {
             storage: storage, register: register, catalogue: catalogue, providers: providers, metrics: metrics,
             logger: logger)
         verifier = ObjectVerifier(catalogue: catalogue, providers: providers)
+        let turns = CallTurns(maxCalls: Self.maxConcurrentWorks, maxWaiting: Self.maxWaitingWorks)
+        moves = LongWorks(turns: turns)
+        verifications = LongWorks(turns: turns)
         searcher = OrphanSearcher(register: register, catalogue: catalogue, providers: providers, rules: rules)
     }
 
@@ -103,7 +121,15 @@ struct StorageOperator: StorageAdministration {
     }
 
     func move(_ move: ObjectMove, deadline: Deadline) async throws(ServiceError) -> MoveOutcome {
-        try await mover.move(move, deadline: deadline)
+        // The call before this one began the same.
+        var work = move
+        work.isContinued = false
+        let outcome = try await moves.value(
+            of: work, until: Self.end(of: deadline), isContinued: move.isContinued
+        ) {
+            [mover] () throws(ServiceError) in try await mover.move(move)
+        }
+        return outcome ?? .underWay
     }
 
     func movesUnderWay(deadline: Deadline) async throws(ServiceError) -> [MoveProgress] {
@@ -115,7 +141,24 @@ struct StorageOperator: StorageAdministration {
     func verify(
         _ key: StorageKey, bytesPerSecond: Int64?, deadline: Deadline
     ) async throws(ServiceError) -> VerifiedObject {
-        try await verifier.verify(key, bytesPerSecond: bytesPerSecond, deadline: deadline)
+        let work = Verification(key: key, bytesPerSecond: bytesPerSecond)
+        let found = try await verifications.value(
+            of: work, until: Self.end(of: deadline), isContinued: true
+        ) {
+            [verifier] () throws(ServiceError) in try await verifier.verify(key, bytesPerSecond: bytesPerSecond)
+        }
+        return found ?? VerifiedObject(key: key, size: 0, condition: .underWay, detail: nil)
+    }
+
+    /// Ends what goes on.
+    func shutdown() async {
+        await moves.shutdown()
+        await verifications.shutdown()
+    }
+
+    /// Until when a call waits.
+    private static func end(of deadline: Deadline) -> ContinuousClock.Instant {
+        min(.now + .seconds(waitSeconds), deadline.instant - .seconds(answerSeconds))
     }
 
     func collect(deadline: Deadline) async throws(ServiceError) -> CollectedCounts {

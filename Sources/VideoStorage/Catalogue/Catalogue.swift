@@ -43,9 +43,10 @@ protocol Catalogue: Sendable {
         after key: StorageKey?, limit: Int, deadline: Deadline
     ) async throws(ServiceError) -> CataloguePage
 
-    /// Entries, in no particular order, that have blobs which were retired before a moment, or that are of deleted objects.
+    /// Entries, in no particular order, that have blobs in one of some providers which were retired before a moment, or that are
+    /// of deleted objects and have no retired blob any more.
     func entriesToClear(
-        retiredBefore moment: Date, limit: Int, deadline: Deadline
+        retiredBefore moment: Date, in providers: [ProviderName], limit: Int, deadline: Deadline
     ) async throws(ServiceError) -> [CatalogueEntry]
 
     /// Forgets a retired blob. Idempotent.

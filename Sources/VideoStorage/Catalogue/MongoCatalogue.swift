@@ -150,10 +150,13 @@ extension MongoCatalogue {
     }
 
     func entriesToClear(
-        retiredBefore moment: Date, limit: Int, deadline: Deadline
+        retiredBefore moment: Date, in providers: [ProviderName], limit: Int, deadline: Deadline
     ) async throws(ServiceError) -> [CatalogueEntry] {
-        let old: BSONDocument = ["retired.since": ["$lt": .date(moment)]]
-        let deleted: BSONDocument = ["state": "deleted"]
+        let names = BSON.array(providers.map { .string($0.description) })
+        let old: BSONDocument = [
+            "retired": ["$elemMatch": ["since": ["$lt": .date(moment)], "provider": ["$in": names]]]
+        ]
+        let deleted: BSONDocument = ["state": "deleted", "retired.0": ["$exists": false]]
         var found: [CatalogueEntry] = []
         // Two questions, each with its own index.
         for filter in [old, deleted] {

@@ -22,9 +22,10 @@ struct MongoOutbox: Outbox {
             let found = try await holders.findResults(
                 ["pendingEvents.id": ["$exists": true]], limit: limit, projection: ["key": 1, "pendingEvents": 1],
                 deadline: deadline.instant)
-            return found.compactMap { try? $0.get() }.flatMap { holder in
+            let events = found.compactMap { try? $0.get() }.flatMap { holder in
                 holder.pendingEvents.map { PendingEvent($0.event, holder: holder.key) }
             }
+            return Array(events.prefix(limit))
         }
     }
 

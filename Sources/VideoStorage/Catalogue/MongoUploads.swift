@@ -85,12 +85,15 @@ struct MongoUploads: UploadRegister {
     }
 
     func uploads(
-        in states: [Upload.State], touchedBefore moment: Date, limit: Int, deadline: Deadline
+        in states: [Upload.State], of providers: [ProviderName], touchedBefore moment: Date, limit: Int,
+        deadline: Deadline
     ) async throws(ServiceError) -> [Upload] {
         try await DatabaseFailure.translated {
             try await records.findResults(
-                ["state": ["$in": Self.names(states)], "touchedAt": ["$lt": .date(moment)]], sort: ["touchedAt": 1],
-                limit: limit, deadline: deadline.instant
+                [
+                    "state": ["$in": Self.names(states)], "touchedAt": ["$lt": .date(moment)],
+                    "provider": ["$in": .array(providers.map { .string($0.description) })],
+                ], sort: ["touchedAt": 1], limit: limit, deadline: deadline.instant
             ).compactMap { try? $0.get().upload }
         }
     }

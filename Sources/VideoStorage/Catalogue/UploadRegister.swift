@@ -40,9 +40,11 @@ protocol UploadRegister: Sendable {
         _ id: UploadID, at moment: Date, copiedBytes: Int64?, deadline: Deadline
     ) async throws(ServiceError)
 
-    /// Uploads in one of some states that were last touched before a moment, those that were so longest first.
+    /// Uploads to one of some providers, in one of some states, that were last touched before a moment, those that were so
+    /// longest first.
     func uploads(
-        in states: [Upload.State], touchedBefore moment: Date, limit: Int, deadline: Deadline
+        in states: [Upload.State], of providers: [ProviderName], touchedBefore moment: Date, limit: Int,
+        deadline: Deadline
     ) async throws(ServiceError) -> [Upload]
 
     /// Moves that have not come to their end, some of them when there are more than that.

@@ -17,6 +17,16 @@ struct CollectionRules: Sendable, Equatable {
     /// The pause between two rounds, in seconds.
     var pauseSeconds = 60
 
+    /// How often an upload that is being filled is marked as alive, in seconds: well before it would count as abandoned, and
+    /// much less often than a block comes.
+    var touchSeconds: TimeInterval { min(60, TimeInterval(abandonedSeconds) / 4) }
+
+    /// How long what is left of an upload that was given up stays, in seconds: a worker that was about to name its blob when it
+    /// was given up may do so yet, for ``Upload/namingSeconds``, and what it sends may be late.
+    var overSeconds: Int { max(retiredSeconds, 3 * Upload.namingSeconds) }
+
+    /// The moment before which uploads must have been given up.
+    func overBefore(_ now: Date) -> Date { now.addingTimeInterval(-TimeInterval(overSeconds)) }
     /// The moment before which uploads count as abandoned.
     func abandonedBefore(_ now: Date) -> Date { now.addingTimeInterval(-TimeInterval(abandonedSeconds)) }
     /// The moment before which blobs must have been retired.

@@ -68,7 +68,7 @@ struct Collector: Sendable {
 
     private func giveUpAbandoned(now: Date, _ counts: inout CollectedCounts) async throws(ServiceError) {
         let abandoned = try await register.uploads(
-            in: [.open, .committing], touchedBefore: rules.abandonedBefore(now), limit: Self.batchCount,
+            in: [.open, .committing], of: names, touchedBefore: rules.abandonedBefore(now), limit: Self.batchCount,
             deadline: deadline)
         for upload in abandoned {
             await attempt("an abandoned upload", upload.location, &counts) { () throws(ServiceError) in
@@ -85,9 +85,9 @@ struct Collector: Sendable {
     }
 
     private func clearOver(now: Date, _ counts: inout CollectedCounts) async throws(ServiceError) {
-        // Not at once: a worker that was about to name the blob when the upload was given up may do so yet.
         let over = try await register.uploads(
-            in: [.aborted, .lost], touchedBefore: rules.retiredBefore(now), limit: Self.batchCount, deadline: deadline)
+            in: [.aborted, .lost], of: names, touchedBefore: rules.overBefore(now), limit: Self.batchCount,
+            deadline: deadline)
         for upload in over {
             await attempt("what an upload has left", upload.location, &counts) { () throws(ServiceError) in
                 guard let provider = providers.provider(named: upload.provider) else { return false }
@@ -100,11 +100,23 @@ struct Collector: Sendable {
             }
         }
         let committed = try await register.uploads(
-            in: [.committed], touchedBefore: rules.committedBefore(now), limit: Self.batchCount, deadline: deadline)
+            in: [.committed], of: names, touchedBefore: rules.committedBefore(now), limit: Self.batchCount,
+            deadline: deadline)
         for upload in committed {
-            try await register.remove(upload.id, in: .committed, deadline: deadline)
+            await attempt("the note of an upload", upload.location, &counts) { () throws(ServiceError) in
+                guard let provider = providers.provider(named: upload.provider) else { return false }
+                // Usually there is nothing: what a worker or a machine that died in the middle of a commit has left.
+                try await provider.abort(upload.handle, at: upload.location, deadline: deadline)
+                try await register.remove(upload.id, in: .committed, deadline: deadline)
+                return false
+            } onSuccess: { _ in
+            }
         }
     }
+
+    /// The providers that this worker can clear. What lies in others is for workers that have them, and must not stand in the
+    /// way of what can be done here.
+    private var names: [ProviderName] { providers.all.map(\.name) }
 
     /// Deletes a blob that nothing names, not even as retired.
     ///
@@ -113,14 +125,25 @@ struct Collector: Sendable {
         let named = try await catalogue.named(
             [location], in: provider.name, includingRetired: true, deadline: deadline)
         guard named.isEmpty else { return false }
+        return try await deleteAll(at: location, in: provider)
+    }
+
+    /// Deletes a blob that this service has written, and whatever its provider has beside it (checksums), even where the blob
+    /// itself is gone or never was.
+    ///
+    /// - Returns: Whether there was a blob.
+    private func deleteAll(
+        at location: StorageKey, in provider: any StorageProvider
+    ) async throws(ServiceError) -> Bool {
+        var isThere = true
         do {
             _ = try await provider.stat(location, deadline: deadline)
         } catch {
             guard error.code == .notFound else { throw error }
-            return false
+            isThere = false
         }
         try await provider.delete(location, deadline: deadline)
-        return true
+        return isThere
     }
 
     // MARK: - Retired blobs
@@ -128,9 +151,9 @@ struct Collector: Sendable {
     private func clearRetired(now: Date, _ counts: inout CollectedCounts) async throws(ServiceError) {
         let moment = rules.retiredBefore(now)
         let entries = try await catalogue.entriesToClear(
-            retiredBefore: moment, limit: Self.batchCount, deadline: deadline)
+            retiredBefore: moment, in: names, limit: Self.batchCount, deadline: deadline)
         for entry in entries {
-            for blob in entry.retired where blob.since < moment {
+            for blob in entry.retired where blob.since < moment && names.contains(blob.provider) {
                 await attempt("a retired blob", blob.location, &counts) { () throws(ServiceError) in
                     guard let provider = providers.provider(named: blob.provider) else { return false }
                     let isDeleted = try await delete(blob, in: provider)
@@ -152,9 +175,11 @@ struct Collector: Sendable {
         let named = try await catalogue.named(
             [blob.location], in: provider.name, includingRetired: false, deadline: deadline)
         guard named.isEmpty else { return false }
+        // What this service has written is deleted whatever state it is in, with what the provider has beside it.
+        if Upload.isOwn(blob.location) { return try await deleteAll(at: blob.location, in: provider) }
         do {
             let facts = try await provider.stat(blob.location, deadline: deadline)
-            guard facts.validator == blob.validator || Upload.isOwn(blob.location) else { return false }
+            guard facts.validator == blob.validator else { return false }
         } catch {
             guard error.code == .notFound else { throw error }
             return false

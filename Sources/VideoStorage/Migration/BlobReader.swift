@@ -5,14 +5,16 @@ import NIOCore
 struct BlobReader {
     /// The largest piece that a provider gives.
     private static let pieceBytes = StorageLimits.chunkBytesRange.upperBound
-    /// How long one piece may take, in seconds.
+    /// The smallest piece that is worth a request, however low the rate.
+    private static let leastPieceBytes = 4_096
+    /// How long one piece may take, in seconds. There is no other limit: as long as pieces come, the work goes on.
     private static let pieceSeconds = 60
 
     private let provider: any StorageProvider
     private let location: StorageKey
     private let validator: BlobValidator
     private let size: Int64
-    private let deadline: Deadline
+    private let pieceBytes: Int
     private var pacer: Pacer
     private(set) var offset: Int64 = 0
     private(set) var checksum = Checksum()
@@ -20,25 +22,28 @@ struct BlobReader {
     /// Prepares to read a blob in the state that an entry or the provider's facts name.
     init(
         _ provider: any StorageProvider, _ location: StorageKey, validator: BlobValidator, size: Int64,
-        bytesPerSecond: Int64?, deadline: Deadline
+        bytesPerSecond: Int64?
     ) {
         self.provider = provider
         self.location = location
         self.validator = validator
         self.size = size
-        self.deadline = deadline
+        // At a rate, no more than a second's worth, so that it is seen to go on.
+        pieceBytes =
+            bytesPerSecond.map { Int(max(Int64(Self.leastPieceBytes), min(Int64(Self.pieceBytes), $0))) }
+            ?? Self.pieceBytes
         pacer = Pacer(bytesPerSecond: bytesPerSecond, now: .now)
     }
 
     /// The next bytes, at most that many; `nil` at the end.
     mutating func next(upTo count: Int) async throws(ServiceError) -> ByteBuffer? {
         guard offset < size else { return nil }
-        let count = min(Int64(min(count, Self.pieceBytes)), size - offset)
+        let count = min(Int64(min(count, pieceBytes)), size - offset)
         guard let range = ByteRange(first: offset, last: offset + count - 1) else {
             throw ServiceError(.internal, "\"\(location)\" has no bytes from \(offset) on.")
         }
-        let limit = min(deadline, .after(.seconds(Self.pieceSeconds)))
-        let bytes = try await provider.read(location, range: range, validator: validator, deadline: limit)
+        let bytes = try await provider.read(
+            location, range: range, validator: validator, deadline: .after(.seconds(Self.pieceSeconds)))
         guard Int64(bytes.readableBytes) == count else {
             throw ServiceError(.corrupt, "\"\(location)\" is shorter than the catalogue says.")
         }
@@ -49,16 +54,19 @@ struct BlobReader {
     }
 
     /// Reads what is left, for its checksum.
-    mutating func finish() async throws(ServiceError) -> String {
-        while try await next(upTo: Self.pieceBytes) != nil {}
+    ///
+    /// - Parameter onProgress: Told after each piece how far it has come.
+    /// - Returns: The checksum of all bytes.
+    /// - Throws: What reading throws, and what it is told throws.
+    mutating func finish(
+        onProgress: (_ offset: Int64) async throws(ServiceError) -> Void = { _ in }
+    ) async throws(ServiceError) -> String {
+        while try await next(upTo: Self.pieceBytes) != nil { try await onProgress(offset) }
         return checksum.text
     }
 
     private func rest(until instant: ContinuousClock.Instant) async throws(ServiceError) {
         guard instant > .now else { return }
-        guard instant <= deadline.instant else {
-            throw ServiceError(.deadlineExceeded, "\"\(location)\" cannot be read in time at this rate; raise it.")
-        }
         do {
             try await Task.sleep(until: instant, clock: .continuous)
         } catch {

@@ -17,11 +17,6 @@ import RPC
 struct ObjectDeletion: Sendable {
     /// How often an entry may change while it is being deleted.
     private static let maxAttempts = 8
-    /// How long an event is kept back while the database is away, in seconds: longer than an election or a restart, and less
-    /// than the half hour after which RabbitMQ takes it back.
-    private static let patienceSeconds = 600
-    private static let pauseSeconds = 1
-    private static let attemptSeconds = 20
 
     private let storage: ObjectStorage
     private let catalogue: any Catalogue
@@ -41,35 +36,42 @@ struct ObjectDeletion: Sendable {
         self.now = now
     }
 
-    /// Handles `metadata.video.deleted`. A failure that may pass is tried again here, since an event that has failed some
-    /// times is put aside by the broker.
+    /// Handles `metadata.video.deleted`. A failure that may pass is tried again here, see ``Contracts/EventPatience``.
     func handle(_ event: Event) async throws(ServiceError) {
         let video = try VideoDeleted(event)
+        // Another video plays the object.
+        guard let path = video.videoPath else { return }
         let key: StorageKey
         do throws(ServiceError) {
-            key = try StorageKey(video.videoPath)
+            key = try StorageKey(path)
         } catch {
             return logger.notice(
                 "a video without a usable key was deleted; there is no object of it",
                 metadata: ["video": "\(video.id)", "reason": "\(error.message)"])
         }
-        let end = Deadline.after(.seconds(Self.patienceSeconds))
-        while true {
-            do throws(ServiceError) {
-                return try await delete(key, deadline: .after(.seconds(Self.attemptSeconds)))
-            } catch {
-                let mayPass = error.isTransient || error.code == .deadlineExceeded
-                guard mayPass, !end.hasPassed(), !Task.isCancelled else { throw error }
-                logger.warning("an object is not deleted yet", metadata: ["error": "\(error)"])
-            }
-            try? await Task.sleep(for: .seconds(Self.pauseSeconds))
+        try await EventPatience.standard.handle("an object is not deleted yet", logger: logger) {
+            (deadline) throws(ServiceError) in
+            try await delete(key, with: video, deadline: deadline)
         }
     }
 
     /// Deletes an object. Idempotent: one that is not there, or is deleted already, is left as it is.
-    func delete(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) {
+    ///
+    /// - Parameters:
+    ///   - key: Which object.
+    ///   - video: The video that it goes with: what came to be after that was deleted stays. `nil` for whatever is there.
+    ///   - deadline: When nobody waits for it any more.
+    /// - Throws: What catalogue and provider throw.
+    func delete(
+        _ key: StorageKey, with video: VideoDeleted? = nil, deadline: Deadline
+    ) async throws(ServiceError) {
         for _ in 0..<Self.maxAttempts {
             guard let entry = try await find(key, deadline: deadline), entry.state == .committed else { return }
+            if let video, !Self.goes(entry, with: video) {
+                return logger.notice(
+                    "an object is newer than the deletion of its video, and stays",
+                    metadata: ["key": "\(PrintableText(key.description))", "version": "\(entry.version)"])
+            }
             var deleted = entry
             deleted.state = .deleted
             let event = try ObjectDeleted(key: key, version: entry.version).event()
@@ -83,6 +85,13 @@ struct ObjectDeletion: Sendable {
                 metadata: ["key": "\(PrintableText(key.description))", "version": "\(entry.version)"])
         }
         throw ServiceError(.unavailable, "\"\(key)\" keeps changing; it is deleted later.")
+    }
+
+    /// Whether the bytes are those that the video had: the version that its record names, whatever clocks say, or one that came
+    /// to be before the video was deleted. An event that comes late, or once more, so takes nothing that was put there since.
+    private static func goes(_ entry: CatalogueEntry, with video: VideoDeleted) -> Bool {
+        guard let moment = video.deletedAt else { return true }
+        return entry.version == video.version || entry.committedAt <= moment
     }
 
     /// The entry, after a look at the blob, so that one that nobody has asked for yet is deleted as well. A blob that cannot be

@@ -17,7 +17,6 @@ struct ObjectStorage: StorageService {
     private let catalogue: any Catalogue
     private let providers: ProviderSet
     private let known: KnownVersions
-    private let chunkBytes: Int
     private let metrics: StorageMetrics
     private let logger: Logger
 
@@ -27,21 +26,18 @@ struct ObjectStorage: StorageService {
     ///   - catalogue: Which objects there are.
     ///   - providers: Where their bytes are.
     ///   - known: The versions that this worker knows.
-    ///   - chunkBytes: The chunk size that callers are told to use, within ``Domain/StorageLimits/chunkBytesRange``.
     ///   - metrics: Where reads and adoptions are counted.
     ///   - logger: Where adoptions are written.
     init(
         catalogue: any Catalogue,
         providers: ProviderSet,
         known: KnownVersions = KnownVersions(),
-        chunkBytes: Int = StorageLimits.defaultChunkBytes,
         metrics: StorageMetrics,
         logger: Logger
     ) {
         self.catalogue = catalogue
         self.providers = providers
         self.known = known
-        self.chunkBytes = chunkBytes
         self.metrics = metrics
         self.logger = logger
     }
@@ -59,7 +55,6 @@ struct ObjectStorage: StorageService {
     func current(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> CatalogueEntry {
         for _ in 1...Self.maxAdoptionAttempts {
             let entry = try await catalogue.entry(for: key, deadline: deadline)
-            guard entry?.state != .deleted else { throw Self.missing(key) }
             let found: FoundBlob
             do {
                 found = try await find(key, entry, deadline: deadline)
@@ -71,7 +66,7 @@ struct ObjectStorage: StorageService {
                 continue
             }
             let current: CatalogueEntry
-            if let entry, entry.validator == found.facts.validator {
+            if let entry, entry.state == .committed, entry.validator == found.facts.validator {
                 current = entry
             } else {
                 current = try await adopt(found, of: key, replacing: entry, deadline: deadline)
@@ -134,11 +129,11 @@ struct ObjectStorage: StorageService {
         var location: StorageKey
     }
 
-    /// Looks where the entry says; for a key without an entry, into each provider in turn.
+    /// Looks where the entry says; for a key without an entry, or with that of a deleted object, into each provider in turn.
     private func find(
         _ key: StorageKey, _ entry: CatalogueEntry?, deadline: Deadline
     ) async throws(ServiceError) -> FoundBlob {
-        if let entry {
+        if let entry, entry.state == .committed {
             let facts = try await providers.provider(of: entry).stat(entry.location, deadline: deadline)
             return FoundBlob(facts: facts, provider: entry.provider, location: entry.location)
         }
@@ -148,6 +143,11 @@ struct ObjectStorage: StorageService {
         for provider in providers.all {
             do {
                 let facts = try await provider.stat(key, deadline: deadline)
+                // What is left of a deleted object is not there; what somebody has put in its place is.
+                let isLeft = entry?.retired.contains {
+                    $0.provider == provider.name && $0.location == key && $0.validator == facts.validator
+                }
+                guard isLeft != true else { continue }
                 return FoundBlob(facts: facts, provider: provider.name, location: key)
             } catch {
                 // A name that one provider cannot have may be another one's.
@@ -165,7 +165,8 @@ struct ObjectStorage: StorageService {
     private func adopt(
         _ found: FoundBlob, of key: StorageKey, replacing entry: CatalogueEntry?, deadline: Deadline
     ) async throws(ServiceError) -> CatalogueEntry {
-        let adopted = try CatalogueEntry(adopting: found.facts, at: found.location, in: found.provider, key: key)
+        var adopted = try CatalogueEntry(adopting: found.facts, at: found.location, in: found.provider, key: key)
+        if let entry, Upload.isOwn(found.location) { try Self.keep(&adopted, what: entry) }
         switch try await catalogue.put(adopted, replacing: entry, deadline: deadline) {
         case .found(let current):
             return current
@@ -180,6 +181,18 @@ struct ObjectStorage: StorageService {
                 ])
             return adopted
         }
+    }
+
+    /// Nobody but this service writes where uploads and moves go. A blob in another state there was put back from a copy, or is
+    /// damaged: its bytes should still be those of the checksum, and they are as many.
+    private static func keep(_ adopted: inout CatalogueEntry, what entry: CatalogueEntry) throws(ServiceError) {
+        guard adopted.size == entry.size else {
+            throw ServiceError(
+                .corrupt,
+                "\"\(entry.key)\" has \(adopted.size) bytes in \(entry.provider), and \(entry.size) in the catalogue.")
+        }
+        adopted.checksum = entry.checksum
+        adopted.contentType = adopted.contentType ?? entry.contentType
     }
 
     // MARK: - Reading
@@ -220,7 +233,7 @@ struct ObjectStorage: StorageService {
     private func facts(of entry: CatalogueEntry) -> ObjectFacts {
         ObjectFacts(
             key: entry.key, version: entry.version, size: entry.size, contentType: entry.contentType,
-            modifiedAt: entry.committedAt, chunkBytes: chunkBytes)
+            modifiedAt: entry.committedAt, chunkBytes: providers.chunkBytes(in: entry.provider))
     }
 
     private static func check(_ chunk: ChunkAddress) throws(ServiceError) {

@@ -33,6 +33,11 @@ struct ProviderSet: Sendable {
         return provider
     }
 
+    /// In which pieces a provider's blobs are best read, in bytes.
+    func chunkBytes(in name: ProviderName) -> Int {
+        byName[name]?.limits.chunkBytes ?? StorageLimits.defaultChunkBytes
+    }
+
     /// The provider that holds the blob of an entry.
     func provider(of entry: CatalogueEntry) throws(ServiceError) -> any StorageProvider {
         try provider(named: entry.provider, of: entry.key)

@@ -11,6 +11,9 @@ struct ProviderLimits: Sendable, Equatable {
     let blockBytes: Int
     /// The most blocks of one blob.
     let maxBlocks: Int
+    /// In which pieces blobs are best read, in bytes, within ``Domain/StorageLimits/chunkBytesRange``: larger ones where each
+    /// read is a request to a service, which costs the same whatever its size.
+    var chunkBytes = StorageLimits.defaultChunkBytes
 
     /// The largest blob in bytes.
     var maxBlobBytes: Int64 { Int64(blockBytes) * Int64(maxBlocks) }

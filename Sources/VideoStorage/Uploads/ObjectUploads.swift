@@ -16,9 +16,6 @@ import RPC
 /// A worker keeps no state that another one would need. What it does to an upload it reads from the catalogue and writes
 /// there, each step by one update that compares what it starts from; so any worker may do any step, and do it again.
 struct ObjectUploads: UploadService {
-    /// How often an upload that is being filled is marked as alive. A small part of the time after which it counts as
-    /// abandoned, and much longer than it takes to fill a block.
-    static let touchSeconds: TimeInterval = 60
     /// A commit goes through seven steps when nobody interferes. Each interference (another worker, a migration) costs two.
     private static let maxSteps = 32
 
@@ -26,6 +23,7 @@ struct ObjectUploads: UploadService {
     private let catalogue: any Catalogue
     private let providers: ProviderSet
     private let outbox: OutboxTeller
+    private let touchSeconds: TimeInterval
     private let metrics: StorageMetrics
     private let logger: Logger
     private let now: @Sendable () -> Date
@@ -37,17 +35,20 @@ struct ObjectUploads: UploadService {
     ///   - catalogue: Which objects there are.
     ///   - providers: Where bytes go.
     ///   - outbox: Told of each event that a commit has written.
+    ///   - touchSeconds: How often an upload that is being filled is marked as alive.
     ///   - metrics: Where commits are counted.
     ///   - logger: Where commits and lost races are written.
     ///   - now: The time of day.
     init(
         register: any UploadRegister, catalogue: any Catalogue, providers: ProviderSet, outbox: OutboxTeller,
-        metrics: StorageMetrics, logger: Logger, now: @escaping @Sendable () -> Date = { Date() }
+        touchSeconds: TimeInterval, metrics: StorageMetrics, logger: Logger,
+        now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.register = register
         self.catalogue = catalogue
         self.providers = providers
         self.outbox = outbox
+        self.touchSeconds = touchSeconds
         self.metrics = metrics
         self.logger = logger
         self.now = now
@@ -97,7 +98,7 @@ struct ObjectUploads: UploadService {
         let receipt = try await provider.stage(
             upload.handle, at: upload.location, index: block.index, bytes: block.bytes, deadline: deadline)
         let moment = now().inWholeMilliseconds
-        if moment.timeIntervalSince(upload.touchedAt) > Self.touchSeconds {
+        if moment.timeIntervalSince(upload.touchedAt) > touchSeconds {
             try await register.touch(upload.id, at: moment, copiedBytes: nil, deadline: deadline)
         }
         return StagedBlock(index: block.index, size: count, receipt: receipt)
@@ -186,6 +187,8 @@ struct ObjectUploads: UploadService {
     private func enter(
         _ entry: CatalogueEntry, replacing seen: CatalogueEntry?, _ progress: inout CommitProgress, deadline: Deadline
     ) async throws(ServiceError) {
+        // Counted from before the look: see ``CollectionRules/overSeconds``.
+        let deadline = min(deadline, .after(.seconds(Upload.namingSeconds)))
         // Given up meanwhile? What was given up must not become visible, and its blob is no longer safe.
         guard let upload = try await register.upload(progress.upload.id, deadline: deadline) else {
             throw CommitProgress.over(progress.upload.id)
@@ -228,7 +231,7 @@ struct ObjectUploads: UploadService {
     private func facts(of upload: Upload, _ content: Upload.Content) -> ObjectFacts {
         ObjectFacts(
             key: upload.key, version: upload.version, size: content.size, contentType: upload.contentType,
-            modifiedAt: content.committedAt, chunkBytes: StorageLimits.defaultChunkBytes)
+            modifiedAt: content.committedAt, chunkBytes: providers.chunkBytes(in: upload.provider))
     }
 
     private static func size(

@@ -90,6 +90,10 @@ extension Upload {
     /// The first part of the location of every blob that a migration makes.
     static let movedPrefix = "moved"
 
+    /// How long the update may take that names the blob in the catalogue, in seconds, counted from before the last look whether
+    /// the upload has been given up. Blobs of uploads that were given up are deleted later than that.
+    static let namingSeconds = 10
+
     /// Where the blob of an upload lies in its provider.
     static func location(of id: UploadID, for purpose: Purpose) throws(ServiceError) -> StorageKey {
         try StorageKey("\(purpose == .content ? uploadsPrefix : movedPrefix)/\(id)")

@@ -45,12 +45,15 @@ struct Refusal: Error, Equatable {
                     """))
     }
 
-    /// The body is longer than uploads may be.
+    /// The body is longer than uploads may be, here or in storage.
     static func tooLong(_ maxBytes: Int64) -> Refusal {
         Refusal(
             Problem(
                 status: .contentTooLarge,
-                detail: "An upload may have \(maxBytes) bytes. MAX_UPLOAD_BYTES of the gateway sets the limit.",
+                detail: """
+                    An upload may have \(maxBytes) bytes. MAX_UPLOAD_BYTES of the gateway sets the limit, unless the \
+                    storage provider takes less.
+                    """,
                 code: .tooLarge))
     }
 

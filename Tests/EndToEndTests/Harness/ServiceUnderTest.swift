@@ -13,7 +13,11 @@ struct ServiceUnderTest: Sendable {
     let name: String
     let port: Int
     let process: LaunchedProcess
-    let logFile: URL
+    /// How it was started.
+    let command: LaunchedProcess.Command
+
+    /// Where it logs.
+    var logFile: URL { command.standardOutput }
 
     /// What it has logged so far.
     var log: String { (try? String(contentsOf: logFile, encoding: .utf8)) ?? "" }

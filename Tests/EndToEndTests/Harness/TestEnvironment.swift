@@ -19,6 +19,11 @@ enum TestEnvironment {
         try value("DBHOST", meaning: "the mongodb:// address of a server")
     }
 
+    /// The mongod that ``PrivateDatabase`` starts.
+    static func databaseProgram() throws -> URL {
+        URL(fileURLWithPath: try value("MONGOD", meaning: "the path of a mongod"))
+    }
+
     /// The folder of the built services; next to the tests, unless `MILLRACE_BIN` says where.
     static func products() throws -> URL {
         let folder =

@@ -15,6 +15,11 @@ final class TestStack: Sendable {
         var storageWorkers = 1
         var gatewaySettings: [String: String] = [:]
         var storageSettings: [String: String] = [:]
+        /// How large the file system of the storage folder is, where the one storage worker is to have one of its own: a tmpfs
+        /// that only the worker sees.
+        var storageDiskBytes: Int64?
+        /// Whether the databases are in a mongod that this stack alone uses, so that a test may kill it.
+        var hasPrivateDatabase = false
     }
 
     /// What the gateways take for the right to write.
@@ -25,6 +30,8 @@ final class TestStack: Sendable {
     private let folder: URL
     private let products: URL
     private let broker: String
+    /// The mongod of this stack alone, where it has one.
+    let privateDatabase: PrivateDatabase?
     private let databaseServer: String
     private let databases: [ServiceKind: MongoClient]
     private let gatewaySettings: [String: String]
@@ -33,7 +40,6 @@ final class TestStack: Sendable {
 
     private init(_ layout: Layout) throws {
         broker = try TestEnvironment.broker()
-        databaseServer = try TestEnvironment.database()
         products = try TestEnvironment.products()
         gatewaySettings = layout.gatewaySettings
         storageSettings = layout.storageSettings
@@ -41,6 +47,8 @@ final class TestStack: Sendable {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(name)", isDirectory: true)
         storageFolder = folder.appendingPathComponent("storage", isDirectory: true)
         try FileManager.default.createDirectory(at: storageFolder, withIntermediateDirectories: true)
+        privateDatabase = layout.hasPrivateDatabase ? try PrivateDatabase(in: folder) : nil
+        databaseServer = try privateDatabase?.address ?? TestEnvironment.database()
         var databases: [ServiceKind: MongoClient] = [:]
         for kind in [ServiceKind.metadata, .storage] {
             var logger = Logger(label: "end-to-end")
@@ -57,8 +65,10 @@ final class TestStack: Sendable {
         let stack = try TestStack(layout)
         explanation.withLock { $0 = stack.tellLogs }
         do {
+            try await stack.privateDatabase?.start()
             for _ in 0..<layout.metadataWorkers { try await stack.start(.metadata) }
-            for _ in 0..<layout.storageWorkers { try await stack.start(.storage) }
+            let disk = layout.storageDiskBytes.map { SmallDisk.wrapper(bytes: $0, at: stack.storageFolder) } ?? []
+            for _ in 0..<layout.storageWorkers { try await stack.start(.storage, within: disk) }
             for _ in 0..<layout.gateways { try await stack.start(.gateway) }
             for service in stack.all() { try await service.ready() }
             try await test(stack)
@@ -80,6 +90,7 @@ final class TestStack: Sendable {
             _ = try? await database.runCommand(["dropDatabase": 1], deadline: .now + .seconds(10))
             await database.shutdown()
         }
+        await privateDatabase?.kill()
         try? FileManager.default.removeItem(at: folder)
     }
 
@@ -96,19 +107,43 @@ final class TestStack: Sendable {
     }
 
     /// Starts one more process of a service, with settings beside its usual ones. It is not ready yet.
+    ///
+    /// - Parameters:
+    ///   - kind: Which service.
+    ///   - settings: Settings that replace or are beside its usual ones.
+    ///   - wrapper: A program and its arguments that prepares something and then becomes the service (`exec`).
+    /// - Returns: The process.
+    /// - Throws: When it cannot be started.
     @discardableResult
-    func start(_ kind: ServiceKind, _ settings: [String: String] = [:]) async throws -> ServiceUnderTest {
+    func start(
+        _ kind: ServiceKind, _ settings: [String: String] = [:], within wrapper: [String] = []
+    ) async throws -> ServiceUnderTest {
         let name = "\(kind.rawValue)-\(all(kind).count + 1)"
         let port = try FreePort.find()
         let log = folder.appendingPathComponent("\(name).log")
-        let process = try await LaunchedProcess(
-            .init(
-                executable: products.appendingPathComponent(kind.rawValue),
-                environment: environment(of: kind, port: port).merging(settings) { $1 },
-                folder: folder, standardOutput: log, standardError: log))
-        let service = ServiceUnderTest(name: name, port: port, process: process, logFile: log)
+        let words = wrapper + [products.appendingPathComponent(kind.rawValue).path]
+        let command = LaunchedProcess.Command(
+            executable: URL(fileURLWithPath: words[0]), arguments: Array(words.dropFirst()),
+            environment: environment(of: kind, port: port).merging(settings) { $1 },
+            folder: folder, standardOutput: log, standardError: log)
+        let service = ServiceUnderTest(
+            name: name, port: port, process: try await LaunchedProcess(command), command: command)
         services.withLock { $0.append((kind, service)) }
         return service
+    }
+
+    /// Starts a service that has ended once more: the same settings, port and log. It is not ready yet.
+    @discardableResult
+    func startAgain(_ service: ServiceUnderTest) async throws -> ServiceUnderTest {
+        let again = ServiceUnderTest(
+            name: service.name, port: service.port, process: try await LaunchedProcess(service.command),
+            command: service.command)
+        services.withLock { services in
+            for index in services.indices where services[index].service.name == service.name {
+                services[index].service = again
+            }
+        }
+        return again
     }
 
     private func environment(of kind: ServiceKind, port: Int) -> [String: String] {
@@ -169,6 +204,15 @@ final class TestStack: Sendable {
                     "GATEWAY_URL": "http://127.0.0.1:\(gateway().port)",
                 ], folder: folder, standardOutput: output, standardError: errors))
         return RunningTool(process: process, output: output, errors: errors)
+    }
+
+    // MARK: - Databases
+
+    /// All documents of a collection, read past all services.
+    func documents(_ collection: String, of kind: ServiceKind) async throws -> [BSONDocument] {
+        let database = try #require(databases[kind])
+        return try await database.collection(collection, of: BSONDocument.self)
+            .find(limit: 100_000, deadline: .now + .seconds(10))
     }
 
     // MARK: - Videos

@@ -12,6 +12,14 @@ struct DeliveryReport: Sendable {
     var longestPause: (duration: Duration, offset: Int64) = (.zero, 0)
 }
 
+/// The ranges that viewers have read, each equal to the file's.
+struct RangeTally: Sendable {
+    /// How many.
+    var count = 0
+    /// The longest that one took, from the request to its last byte.
+    var longest: Duration = .zero
+}
+
 extension TestVideo {
     /// Bytes per read; small enough to see a pause, large enough to be quick.
     private static let pieceBytes: Int64 = 64 * 1_024
@@ -71,10 +79,10 @@ extension TestVideo {
     ///   - gateway: Whom to ask.
     ///   - seed: For other ranges, another seed.
     ///   - isOver: When to stop.
-    ///   - count: Counts the ranges.
+    ///   - tally: Counts the ranges.
     /// - Throws: At the first that is not as it should be.
     func readRandomRanges(
-        from gateway: ServiceUnderTest, seed: UInt64, until isOver: Shared<Bool>, counting count: Shared<Int>
+        from gateway: ServiceUnderTest, seed: UInt64, until isOver: Shared<Bool>, counting tally: Shared<RangeTally>
     ) async throws {
         var random = SeededRandom(seed: seed)
         let file = try opened()
@@ -82,15 +90,20 @@ extension TestVideo {
             while !isOver.value {
                 let first = Int64.random(in: 0..<size, using: &random)
                 let last = min(size - 1, first + Int64.random(in: 0..<1_048_576, using: &random))
+                let asked = ContinuousClock.now
                 try await connection.request("GET", target, ["Range: bytes=\(first)-\(last)"])
                 let response = try await connection.response()
+                let took = asked.duration(to: .now)
                 let what = Comment(rawValue: "bytes \(first) to \(last)")
                 try #require(response.status == 206, what)
                 try #require(response["content-range"] == "bytes \(first)-\(last)/\(size)", what)
                 try #require(response.body.readableBytes == Int(last - first + 1), what)
                 let isRight = try file.matches(response.body, at: first)
                 try #require(isRight, what)
-                count.change { $0 += 1 }
+                tally.change { tally in
+                    tally.count += 1
+                    tally.longest = max(tally.longest, took)
+                }
             }
         }
     }

@@ -23,7 +23,7 @@ import Testing
     @Test(arguments: [0.05, 0.3])
     func s3ThatFailsNeverGivesWrongBytes(_ share: Double) async throws {
         let endpoint = try ServiceEndpoint(ProviderUnderTest.variable("S3_TEST_ENDPOINT"))
-        try await FaultyService.run(before: endpoint, share: share, seed: 1) { service in
+        try await FaultyService.run(before: endpoint.server, share: share, seed: 1) { service in
             try await ProviderUnderTest.withS3(port: service.port) { provider in
                 // moto checks no signature, so a bit that flips on the way there is found when it is read.
                 try await Self.exercise(RetryingProvider(CheckedProvider(provider)), isChecked: false, share)
@@ -34,7 +34,7 @@ import Testing
     @Test(arguments: [0.05, 0.3])
     func azureThatFailsNeverGivesWrongBytes(_ share: Double) async throws {
         let endpoint = try ServiceEndpoint(ProviderUnderTest.variable("AZURE_TEST_ENDPOINT"))
-        try await FaultyService.run(before: endpoint, share: share, seed: 2) { service in
+        try await FaultyService.run(before: endpoint.server, share: share, seed: 2) { service in
             try await ProviderUnderTest.withAzure(port: service.port) { provider in
                 try await Self.exercise(RetryingProvider(provider), isChecked: true, share)
             }
@@ -121,7 +121,7 @@ import Testing
     /// A proxy that takes every connection and says nothing.
     @Test func serviceThatSaysNothingIsLateAndNotWaitedFor() async throws {
         let endpoint = try ServiceEndpoint(ProviderUnderTest.variable("AZURE_TEST_ENDPOINT"))
-        try await FaultyService.run(before: endpoint, share: 0, seed: 3) { service in
+        try await FaultyService.run(before: endpoint.server, share: 0, seed: 3) { service in
             let proxy = try await FaultProxy.start(toPort: service.port)
             proxy.behave(.blackHole)
             try await ProviderUnderTest.withAzure(port: proxy.port) { provider in
@@ -135,4 +135,9 @@ import Testing
             await proxy.close()
         }
     }
+}
+
+extension ServiceEndpoint {
+    /// The server itself: a request that is forwarded has its whole path already.
+    fileprivate var server: String { "\(scheme)://\(host)" }
 }

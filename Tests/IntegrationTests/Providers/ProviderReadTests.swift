@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import NIOCore
+import TestKit
 import Testing
 
 @testable import VideoStorage

@@ -188,7 +188,7 @@ import Testing
     }
 
     /// Longer than what fits 32 bits. Written four blocks at a time, read back in chunks of 4 MiB.
-    @Test(.enabled(if: LongRuns.areWanted), .timeLimit(.minutes(20)), arguments: ProviderUnderTest.forLargeBlobs)
+    @Test(.enabled(if: LongRuns.areWanted), .timeLimit(.minutes(20)), arguments: ProviderUnderTest.allCases)
     func blobOfFiveGibibytesComesBackByteForByte(_ kind: ProviderUnderTest) async throws {
         try await kind.withProvider { provider in
             let blob = PatternBytes(seed: 18, count: 5 << 30)

@@ -1,5 +1,6 @@
 import Domain
 import NIOCore
+import TestKit
 import Testing
 
 @testable import VideoStorage

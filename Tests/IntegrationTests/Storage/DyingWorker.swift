@@ -69,10 +69,11 @@ struct FatefulCatalogue: Catalogue {
     }
 
     func entriesToClear(
-        retiredBefore moment: Date, limit: Int, deadline: Deadline
+        retiredBefore moment: Date, in providers: [ProviderName], limit: Int, deadline: Deadline
     ) async throws(ServiceError) -> [CatalogueEntry] {
         try await fate.step { () throws(ServiceError) in
-            try await catalogue.entriesToClear(retiredBefore: moment, limit: limit, deadline: deadline)
+            try await catalogue.entriesToClear(
+                retiredBefore: moment, in: providers, limit: limit, deadline: deadline)
         }
     }
 
@@ -130,10 +131,12 @@ struct FatefulRegister: UploadRegister {
     }
 
     func uploads(
-        in states: [Upload.State], touchedBefore moment: Date, limit: Int, deadline: Deadline
+        in states: [Upload.State], of providers: [ProviderName], touchedBefore moment: Date, limit: Int,
+        deadline: Deadline
     ) async throws(ServiceError) -> [Upload] {
         try await fate.step { () throws(ServiceError) in
-            try await register.uploads(in: states, touchedBefore: moment, limit: limit, deadline: deadline)
+            try await register.uploads(
+                in: states, of: providers, touchedBefore: moment, limit: limit, deadline: deadline)
         }
     }
 

@@ -79,12 +79,13 @@ final class InMemoryCatalogue: Catalogue {
     }
 
     func entriesToClear(
-        retiredBefore moment: Date, limit: Int, deadline: Deadline
+        retiredBefore moment: Date, in providers: [ProviderName], limit: Int, deadline: Deadline
     ) async throws(ServiceError) -> [CatalogueEntry] {
         try access { state in
-            state.entries.values.filter { entry in
-                entry.state == .deleted || entry.retired.contains { $0.since < moment }
-            }
+            let sorted = state.entries.values.sorted { Self.precedes($0.key, $1.key) }
+            let old = sorted.filter { $0.retired.contains { $0.since < moment && providers.contains($0.provider) } }
+            let deleted = sorted.filter { $0.state == .deleted && $0.retired.isEmpty }
+            return Array(old.prefix(limit) + deleted.prefix(limit))
         }
     }
 

@@ -7,6 +7,10 @@ import Synchronization
 /// A register of uploads without a database.
 final class InMemoryRegister: UploadRegister {
     private let state = Mutex<[UploadID: Upload]>([:])
+    private let touched = Mutex<[Int64]>([])
+
+    /// How far moves had come, each time it was noted.
+    var notes: [Int64] { touched.withLock { $0 } }
 
     var all: [Upload] { state.withLock { Array($0.values) } }
 
@@ -39,6 +43,7 @@ final class InMemoryRegister: UploadRegister {
     func touch(
         _ id: UploadID, at moment: Date, copiedBytes: Int64?, deadline: Deadline
     ) async throws(ServiceError) {
+        if let copiedBytes { touched.withLock { $0.append(copiedBytes) } }
         state.withLock { uploads in
             uploads[id]?.touchedAt = moment
             if let copiedBytes { uploads[id]?.copiedBytes = copiedBytes }
@@ -46,9 +51,15 @@ final class InMemoryRegister: UploadRegister {
     }
 
     func uploads(
-        in states: [Upload.State], touchedBefore moment: Date, limit: Int, deadline: Deadline
+        in states: [Upload.State], of providers: [ProviderName], touchedBefore moment: Date, limit: Int,
+        deadline: Deadline
     ) async throws(ServiceError) -> [Upload] {
-        state.withLock { $0.values.filter { states.contains($0.state) && $0.touchedAt < moment } }
+        let found = state.withLock { uploads in
+            uploads.values.filter {
+                states.contains($0.state) && providers.contains($0.provider) && $0.touchedAt < moment
+            }
+        }
+        return Array(found.sorted { $0.touchedAt < $1.touchedAt }.prefix(limit))
     }
 
     func moves(limit: Int, deadline: Deadline) async throws(ServiceError) -> [Upload] {

@@ -23,7 +23,7 @@ struct WorkerFixture {
 
     static let new = ProviderName("other")
 
-    init() throws {
+    init(rules: CollectionRules = CollectionRules()) throws {
         old = try TemporaryDirectory()
         new = try TemporaryDirectory()
         let metrics = StorageMetrics(factory: counters)
@@ -36,8 +36,19 @@ struct WorkerFixture {
             primary: try directory(old.path),
             others: [RenamedProvider(Self.new.description, try directory(new.path))])
         worker = StorageWorker(
-            catalogue: catalogue, register: register, providers: providers, outbox: .none, rules: CollectionRules(),
-            metrics: metrics, logger: logger)
+            catalogue: catalogue, register: register, providers: providers, outbox: .none, rules: rules,
+            metrics: metrics,
+            logger: logger)
+    }
+
+    /// What moves objects in another worker that shares everything with this one.
+    func mover(now: @escaping @Sendable () -> Date = { Date() }) -> ObjectMover {
+        let metrics = StorageMetrics(factory: counters)
+        return ObjectMover(
+            storage: ObjectStorage(
+                catalogue: catalogue, providers: providers, metrics: metrics, logger: log.logger),
+            register: register, catalogue: catalogue, providers: providers, metrics: metrics, logger: log.logger,
+            now: now)
     }
 
     /// Stages all blocks of some bytes.

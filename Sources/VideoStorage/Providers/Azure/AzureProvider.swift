@@ -17,7 +17,7 @@ import NIOHTTP1
 struct AzureProvider: StorageProvider {
     let name = ProviderName.azure
     /// Azure's most blocks. 4 MiB is what one range with an MD5 has at the most, and what a message carries well: 195 GiB.
-    let limits = ProviderLimits(blockBytes: 4 * 1_024 * 1_024, maxBlocks: 50_000)
+    let limits = ProviderLimits(blockBytes: 4 * 1_024 * 1_024, maxBlocks: 50_000, chunkBytes: 1_048_576)
     let container: AzureContainer
 
     /// Takes a container. No request is made yet.

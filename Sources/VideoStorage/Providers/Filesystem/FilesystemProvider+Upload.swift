@@ -22,7 +22,7 @@ extension FilesystemProvider {
             try mark.check()
             let parts = try Self.inTheWay(location) { try partsFolder(of: location, making: true) }
             guard let parts else { throw Self.noUpload(to: location) }
-            try Self.inTheWay(location) { try PartFile.create(location.leaf, in: parts) }
+            try Self.inTheWay(location) { try PartFile.create(location.leaf, in: parts, mark: mark) }
             return .none
         }
     }
@@ -64,11 +64,12 @@ extension FilesystemProvider {
                     try publish(location, from: parts)
                 }
             }
-            // Published by this call, or by another one before it.
+            // Published by this call, or by another one before it, which may have died before the name was durable.
             guard let facts = try committed(location) else { throw Self.noUpload(to: location) }
             guard facts.size == total else {
                 throw ServiceError(.conflict, "There is an object of another size at \"\(location)\".")
             }
+            try folder(of: location)?.sync()
             if let parts { try parts.remove(location.leaf) }
             return facts
         }
@@ -90,7 +91,8 @@ extension FilesystemProvider {
         }
     }
 
-    /// Gives a sealed file its name among the blobs. When another file has that name already it stays as it is.
+    /// Gives a sealed file its name among the blobs, which is not durable yet. When another file has that name already it
+    /// stays as it is.
     private func publish(_ location: StorageKey, from parts: Folder) throws {
         guard let blobs = try folder(of: location, making: true) else { throw Self.noUpload(to: location) }
         do {
@@ -99,7 +101,6 @@ extension FilesystemProvider {
             // ENOENT: the upload was aborted at this very moment.
             guard [EEXIST, ENOENT].contains(error.number) else { throw error }
         }
-        try blobs.sync()
     }
 
     /// The facts of the blob, `nil` when there is none.

@@ -34,8 +34,8 @@ final class Folder {
         do {
             _ = try retryingWhenInterrupted("mkdirat") { mkdirat(descriptor, name, Self.mode) }
         } catch {
-            if error.number == EEXIST { return }
-            throw error
+            // Made by another one at this moment, who may not have come to make it durable.
+            guard error.number == EEXIST else { throw error }
         }
         try sync()
     }

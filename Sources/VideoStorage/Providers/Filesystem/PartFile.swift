@@ -46,22 +46,32 @@ struct PartFile: ~Copyable {
         close(descriptor)
     }
 
+    private init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
     /// Makes the file of an upload unless it is there, durably.
-    static func create(_ name: String, in folder: Folder) throws(SystemCallFailure) {
+    static func create(_ name: String, in folder: Folder, mark: CancellationMark) throws {
         let parent = folder.descriptor
-        let descriptor = try retryingWhenInterrupted("openat") {
-            openat(parent, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
-        }
-        defer { close(descriptor) }
-        var status = stat()
-        _ = try retryingWhenInterrupted("fstat") { fstat(descriptor, &status) }
-        // A size of 0 may also be a sealed file that becomes an empty blob; to open it again harms nobody, since
-        // committing it seals it again.
+        let file = PartFile(
+            descriptor: try retryingWhenInterrupted("openat") {
+                openat(parent, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o600)
+            })
+        // No commit may come between the look and the change: it would find its sealed file open again.
+        try file.lock(exclusively: true, mark: mark)
+        try file.prepare()
+        try folder.sync()
+    }
+
+    /// Opens a file for blocks that is new.
+    private func prepare() throws(SystemCallFailure) {
+        let status = try status()
+        // A size of 0 may also be a sealed file that becomes an empty blob; to open it again harms nobody as long as it has
+        // no other name, since committing it seals it again.
         if status.st_size == 0, status.st_nlink == 1 {
-            _ = try retryingWhenInterrupted("ftruncate") { ftruncate(descriptor, recordsOffset + 1) }
+            _ = try retryingWhenInterrupted("ftruncate") { ftruncate(descriptor, Self.recordsOffset + 1) }
         }
         _ = try retryingWhenInterrupted("fsync") { fsync(descriptor) }
-        try folder.sync()
     }
 
     /// Waits for the lock.

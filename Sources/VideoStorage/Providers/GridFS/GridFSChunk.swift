@@ -53,6 +53,18 @@ struct GridFSChunk: Sendable {
         self.init(index: Int(index), size: Int(size), checksum: checksum)
     }
 
+    /// Reads the summary in a document with bytes. One of another program has neither size nor checksum: what is there counts.
+    init?(reading document: BSONDocument) {
+        guard document["size"] == nil, document["crc32c"] == nil else {
+            self.init(document)
+            return
+        }
+        guard let index = document["n"]?.integerValue, case .binary(let binary)? = document["data"] else { return nil }
+        self.init(
+            index: Int(index), size: binary.bytes.count,
+            checksum: CRC32C.checksum(of: ByteBuffer(bytes: binary.bytes)))
+    }
+
     /// The bytes in a document, provided that they are the ones that were written.
     func bytes(in document: BSONDocument) -> ByteBuffer? {
         guard case .binary(let binary)? = document["data"], binary.bytes.count == size else { return nil }

@@ -29,6 +29,8 @@ struct GridFSFile: Codable, Sendable {
     static let collection = "blobs.files"
     /// 256 KiB: the chunk that viewers read is one document.
     static let chunkBytes = 262_144
+    /// The largest chunks of other programs that are read: 16 MiB, which no document can have.
+    static let maxChunkBytes = 16_777_216
 
     /// Which chunks are the blob's: their `files_id`. The provider's handle and validator are made of it.
     var id: ObjectID
@@ -42,6 +44,13 @@ struct GridFSFile: Codable, Sendable {
     var filename: String
     /// The media type.
     var metadata: Metadata?
+
+    /// How it is cut; `nil` when that cannot be, or a read would take too much memory. Other programs choose their own size:
+    /// 255 KiB, as a rule.
+    var shape: KnownFiles.Shape? {
+        guard length >= 0, (1...Int32(Self.maxChunkBytes)).contains(chunkSize) else { return nil }
+        return KnownFiles.Shape(length: length, chunkBytes: Int64(chunkSize))
+    }
 
     /// What the provider says of it.
     var facts: BlobFacts? {

@@ -191,10 +191,14 @@ extension GridFSProvider {
     }
 
     /// Removes what an aborted upload or a removed blob has left.
+    ///
+    /// The document of the blob goes last. Removing many chunks may take longer than the deadline, or be cut short by the end of
+    /// the process; for as long as the blob is there, whoever wants it removed comes again. Who reads it is told that there is
+    /// none.
     private func clear(_ id: ObjectID, deadline: Deadline) async throws(ServiceError) {
         try await GridFSFailure.translated {
-            try await files.deleteOne(["_id": .objectID(id)], deadline: deadline.instant)
             try await chunks.deleteMany(["files_id": .objectID(id)], deadline: deadline.instant)
+            try await files.deleteOne(["_id": .objectID(id)], deadline: deadline.instant)
             try await uploads.updateOne(
                 ["_id": .objectID(id)], ["$set": ["clearedAt": .date(Date())]], deadline: deadline.instant)
         }

@@ -7,14 +7,15 @@ import Synchronization
 ///
 /// The chunks of a blob are written first, a document in `blobs.files` makes them a blob, last and alone. Everything is
 /// written with the database's write concern (majority, journalled). Each chunk carries its checksum, and bytes that do
-/// not match it are `corrupt`, never an answer.
+/// not match it are `corrupt`, never an answer. Blobs that other programs put there have none, and are read as they are.
 struct GridFSProvider: StorageProvider {
     /// Blobs whose location this process has looked up. One entry is 100 bytes and what the location has.
     private static let maxKnownFiles = 10_000
 
     let name = ProviderName.gridfs
     /// A block is four documents, which one insert takes. 1 TiB of them, as in the file system.
-    let limits = ProviderLimits(blockBytes: 4 * GridFSFile.chunkBytes, maxBlocks: 1 << 20)
+    let limits = ProviderLimits(
+        blockBytes: 4 * GridFSFile.chunkBytes, maxBlocks: 1 << 20, chunkBytes: 4 * GridFSFile.chunkBytes)
     let files: MongoCollection<GridFSFile>
     let uploads: MongoCollection<GridFSUpload>
     let chunks: MongoCollection<BSONDocument>
@@ -56,48 +57,59 @@ struct GridFSProvider: StorageProvider {
     ) async throws(ServiceError) -> ByteBuffer {
         try ProviderLimits.check(range)
         guard let id = ObjectID(validator.description) else { throw Self.changed(location) }
-        if let length = known.length(of: id, at: location) {
-            if let bytes = try await read(range, of: id, length: length, location, deadline: deadline) { return bytes }
+        if let shape = known.shape(of: id, at: location) {
+            if let bytes = try await read(range, of: id, shape, location, deadline: deadline) { return bytes }
             known.forget(id)
         }
         guard let file = try await file(at: location, deadline: deadline) else { throw Self.noBlob(at: location) }
         guard file.id == id else { throw Self.changed(location) }
-        known.remember(id, location, length: file.length)
-        if let bytes = try await read(range, of: id, length: file.length, location, deadline: deadline) { return bytes }
-        // Removed between the two questions, or damaged?
-        guard try await self.file(at: location, deadline: deadline)?.id == id else { throw Self.noBlob(at: location) }
+        guard let shape = file.shape else {
+            throw ServiceError(.corrupt, "\"\(location)\" has chunks of a size that is not read.")
+        }
+        known.remember(id, location, shape)
+        if let bytes = try await read(range, of: id, shape, location, deadline: deadline) { return bytes }
+        // Removed between the two questions, being removed, or damaged?
+        guard try await self.file(at: location, deadline: deadline)?.id == id,
+            try await !isBeingRemoved(id, deadline: deadline)
+        else { throw Self.noBlob(at: location) }
         throw ServiceError(.corrupt, "Bytes of \"\(location)\" are missing in the blob database.")
+    }
+
+    private func isBeingRemoved(_ id: ObjectID, deadline: Deadline) async throws(ServiceError) -> Bool {
+        try await GridFSFailure.translated {
+            try await uploads.findOne(["_id": .objectID(id)], deadline: deadline.instant)?.state == .aborted
+        }
     }
 
     /// The bytes of a range, `nil` when not all of its chunks are there.
     private func read(
-        _ range: ByteRange, of id: ObjectID, length: Int64, _ location: StorageKey, deadline: Deadline
+        _ range: ByteRange, of id: ObjectID, _ shape: KnownFiles.Shape, _ location: StorageKey, deadline: Deadline
     ) async throws(ServiceError) -> ByteBuffer? {
-        guard range.first < length else {
+        guard range.first < shape.length else {
             throw ServiceError(.invalidArgument, "The range \(range) begins past the end of \"\(location)\".")
         }
-        let last = min(range.last, length - 1)
-        let indexes = Int(range.first / Int64(GridFSFile.chunkBytes))...Int(last / Int64(GridFSFile.chunkBytes))
+        let last = min(range.last, shape.length - 1)
+        let indexes = Int(range.first / shape.chunkBytes)...Int(last / shape.chunkBytes)
         let documents = try await GridFSFailure.translated {
             try await chunks.find(
                 Self.filter(id, indexes), sort: ["n": 1], limit: indexes.count, projection: ["files_id": 0],
                 deadline: deadline.instant)
         }
         guard documents.count == indexes.count else { return nil }
-        let start = Int64(indexes.lowerBound) * Int64(GridFSFile.chunkBytes)
-        var bytes = try Self.join(documents, indexes, length: length, location)
+        let start = Int64(indexes.lowerBound) * shape.chunkBytes
+        var bytes = try Self.join(documents, indexes, shape, location)
         bytes.moveReaderIndex(forwardBy: Int(range.first - start))
         return bytes.readSlice(length: Int(last - range.first + 1))
     }
 
     /// The bytes of chunks that follow each other, after checking each.
     private static func join(
-        _ documents: [BSONDocument], _ indexes: ClosedRange<Int>, length: Int64, _ location: StorageKey
+        _ documents: [BSONDocument], _ indexes: ClosedRange<Int>, _ shape: KnownFiles.Shape, _ location: StorageKey
     ) throws(ServiceError) -> ByteBuffer {
         var joined = ByteBuffer()
         for (index, document) in zip(indexes, documents) {
-            let expected = min(Int64(GridFSFile.chunkBytes), length - Int64(index) * Int64(GridFSFile.chunkBytes))
-            guard let chunk = GridFSChunk(document), chunk.index == index, Int64(chunk.size) == expected,
+            let expected = min(shape.chunkBytes, shape.length - Int64(index) * shape.chunkBytes)
+            guard let chunk = GridFSChunk(reading: document), chunk.index == index, Int64(chunk.size) == expected,
                 var bytes = chunk.bytes(in: document)
             else {
                 throw ServiceError(.corrupt, "Chunk \(index) of \"\(location)\" is damaged in the blob database.")

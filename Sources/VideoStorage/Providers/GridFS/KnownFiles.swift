@@ -6,9 +6,17 @@ import Synchronization
 ///
 /// An id is never given to another blob; a blob that was removed is noticed by its chunks, which are gone.
 final class KnownFiles: Sendable {
+    /// How a blob is cut.
+    struct Shape: Sendable, Equatable {
+        /// Bytes in all.
+        var length: Int64
+        /// The size in bytes of each chunk but the last.
+        var chunkBytes: Int64
+    }
+
     private struct File {
         let location: StorageKey
-        let length: Int64
+        let shape: Shape
     }
 
     private let files: Mutex<LeastRecentlyUsed<ObjectID, File>>
@@ -18,15 +26,15 @@ final class KnownFiles: Sendable {
         files = Mutex(LeastRecentlyUsed(maxCount: maxCount))
     }
 
-    /// The size of the blob in bytes, when it is known and at that location.
-    func length(of id: ObjectID, at location: StorageKey) -> Int64? {
+    /// How the blob is cut, when it is known and at that location.
+    func shape(of id: ObjectID, at location: StorageKey) -> Shape? {
         guard let file = files.withLock({ $0.value(for: id) }), file.location == location else { return nil }
-        return file.length
+        return file.shape
     }
 
     /// Keeps what was looked up.
-    func remember(_ id: ObjectID, _ location: StorageKey, length: Int64) {
-        files.withLock { $0.insert(File(location: location, length: length), for: id) }
+    func remember(_ id: ObjectID, _ location: StorageKey, _ shape: Shape) {
+        files.withLock { $0.insert(File(location: location, shape: shape), for: id) }
     }
 
     /// Drops what is out of date.

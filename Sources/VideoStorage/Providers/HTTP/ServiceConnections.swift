@@ -62,7 +62,7 @@ final class ServiceConnections: Sendable {
             if call.method != .HEAD, let promised, promised > call.maxReplyBytes {
                 throw ServiceError(.internal, "The storage service answered with more than was asked for.")
             }
-            let body = try await response.body.collect(upTo: call.maxReplyBytes)
+            let body = try await Self.collect(response.body, upTo: call.maxReplyBytes, deadline: deadline)
             if call.method != .HEAD, let promised, promised != body.readableBytes {
                 throw ServiceError(.unavailable, "The storage service broke off its answer; try again.")
             }
@@ -73,6 +73,22 @@ final class ServiceConnections: Sendable {
             throw error
         } catch {
             throw Self.explain(error, deadline: deadline)
+        }
+    }
+
+    /// The client heeds the deadline up to the head of an answer alone. A body may come byte by byte and never fall silent.
+    private static func collect(
+        _ body: HTTPClientResponse.Body, upTo maxBytes: Int, deadline: Deadline
+    ) async throws -> ByteBuffer {
+        try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
+            group.addTask { try await body.collect(upTo: maxBytes) }
+            group.addTask {
+                try await Task.sleep(until: deadline.instant)
+                throw late
+            }
+            defer { group.cancelAll() }
+            guard let bytes = try await group.next() else { throw late }
+            return bytes
         }
     }
 

@@ -16,7 +16,7 @@ import NIOHTTP1
 struct S3Provider: StorageProvider {
     let name = ProviderName.s3
     /// S3's least size of a part that is not the last, and its most parts: 48.8 GiB.
-    let limits = ProviderLimits(blockBytes: 5 * 1_024 * 1_024, maxBlocks: 10_000)
+    let limits = ProviderLimits(blockBytes: 5 * 1_024 * 1_024, maxBlocks: 10_000, chunkBytes: 1_048_576)
     let bucket: S3Bucket
 
     /// Takes a bucket. No request is made yet.

@@ -200,6 +200,7 @@ struct CheckedProvider: StorageProvider {
         try await inner.abort(handle, at: location, deadline: deadline)
     }
 
+    /// Removes the checksums as well, also those that a commit has left which was not carried out.
     func delete(_ location: StorageKey, deadline: Deadline) async throws(ServiceError) {
         try Self.check(location)
         try await inner.delete(location, deadline: deadline)

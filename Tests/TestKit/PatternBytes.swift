@@ -1,14 +1,20 @@
-import NIOCore
+public import NIOCore
 
 /// Bytes that tell where in a blob they are, and of which blob: cheap to make again for comparison, whatever the size.
-struct PatternBytes: Sendable {
-    /// Which blob.
-    let seed: UInt64
+public struct PatternBytes: Sendable, Hashable {
+    /// Which blob. Seeds that lie close together give the same bytes at other places; 2³² apart they do not.
+    public let seed: UInt64
     /// How many bytes it has.
-    let count: Int64
+    public let count: Int64
+
+    /// The bytes of one blob.
+    public init(seed: UInt64, count: Int64) {
+        self.seed = seed
+        self.count = count
+    }
 
     /// The bytes of a part; the part may reach past the end.
-    func buffer(from first: Int64 = 0, count wanted: Int64? = nil) -> ByteBuffer {
+    public func buffer(from first: Int64 = 0, count wanted: Int64? = nil) -> ByteBuffer {
         let end = min(count, first + (wanted ?? count))
         guard first < end else { return ByteBuffer() }
         let firstWord = first / 8
