@@ -97,7 +97,7 @@ let package = Package(
             name: "VideoStreaming",
             dependencies: [
                 "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore, httpTypes, nio,
-                nioHTTPTypes, crypto, lifecycle, logging, metrics, configuration,
+                nioHTTPTypes, crypto, deque, lifecycle, logging, metrics, configuration,
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -115,10 +115,10 @@ struct GatewayViewerTests {
         let released = Tally()
         loop.execute { while released.count == 0 {} }
         // The first write need not wait; if it did, this test would never end.
-        try await pacer.wrote()
+        try await pacer.wrote(1)
         let done = Tally()
         async let second: Void = {
-            try await pacer.wrote()
+            try await pacer.wrote(1)
             done.up()
         }()
         try await Task.sleep(for: .milliseconds(100))

@@ -56,15 +56,15 @@ def add_to(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--pairs", type=_at_least_one(int), default=5, metavar="N", help="how many pairs (default: 5)")
+    parser.add_argument("--pairs", type=at_least_one(int), default=5, metavar="N", help="how many pairs (default: 5)")
     parser.add_argument(
-        "--seconds", type=_at_least_one(float), default=3.0, metavar="S", help="how long each run measures (default: 3)"
+        "--seconds", type=at_least_one(float), default=3.0, metavar="S", help="how long each run measures (default: 3)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows of all tables there, too")
     parser.set_defaults(run=run)
 
 
-def _at_least_one(kind: type) -> Callable[[str], float]:
+def at_least_one(kind: type) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = kind(text)
         if value < 1:
@@ -101,13 +101,19 @@ def run(chosen: argparse.Namespace, progress: Progress) -> int:
 def _programs(layout: Layout, progress: Progress) -> dict[str, Path]:
     """Builds both and gives where they are."""
     building.build(layout, progress, "build rpc-benchmark", RELEASE)
+    peer = compile_peer(layout, progress)
+    return {OURS: building.products(layout, RELEASE[:2]) / "rpc-benchmark", PEER: peer}
+
+
+def compile_peer(layout: Layout, progress: Progress) -> Path:
+    """Compiles the C program and gives where it is."""
     peer = layout.root / ".build" / "bench" / "rpc-peer"
     peer.parent.mkdir(parents=True, exist_ok=True)
     sources = [str(path) for path in sorted(PEER_SOURCES.glob("*.c"))]
     with progress.step("compile the C program") as step:
         command = ["gcc", "-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o", str(peer), *sources, "-lrabbitmq"]
         commands.run(command, step, layout.log("rpc-peer-build"), "mend ops/benchmarks/rpc_peer")
-    return {OURS: building.products(layout, RELEASE[:2]) / "rpc-benchmark", PEER: peer}
+    return peer
 
 
 def _for_peer(work: Work) -> list[str]:

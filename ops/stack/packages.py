@@ -18,10 +18,16 @@ TO_BUILD = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config")
 TO_RUN = ("rabbitmq-server",)
 # What the peers of benchmarks are made with.
 TO_COMPILE_C = ("gcc", "libc6-dev")
+# What benchmarks drive HTTP with, and the file server that is their peer.
+TO_LOAD = ("wrk", "nginx-light", "curl")
 # What only the servers of a test run need: certificates.
 TO_TEST = ("openssl",)
 # Services that Debian would start now and at every boot; ours is a private one.
-SYSTEM_SERVICES = {"rabbitmq-server": ["rabbitmq-server.service"], "erlang-base": ["epmd.service", "epmd.socket"]}
+SYSTEM_SERVICES = {
+    "nginx-light": ["nginx.service"],
+    "rabbitmq-server": ["rabbitmq-server.service"],
+    "erlang-base": ["epmd.service", "epmd.socket"],
+}
 
 GUARD = Path("/usr/sbin/policy-rc.d")
 GUARD_MARK = "# Put here by Millrace's ops for the time of one installation; safe to delete."

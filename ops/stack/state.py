@@ -34,6 +34,7 @@ class State:
     """The processes of one stack, and who looks after them in the foreground, if anybody."""
 
     def __init__(self, layout: Layout):
+        self.layout = layout
         self._path = layout.processes
         self._stack_environment = layout.stack_environment
         self.processes: list[Process] = []

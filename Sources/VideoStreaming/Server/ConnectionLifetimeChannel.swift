@@ -7,6 +7,8 @@ import NIOCore
 /// Hummingbird notices a client that has gone only when it writes to it. A stream that waits for storage writes nothing, so
 /// here the task of each connection is cancelled as soon as its channel is closed, and with it every read that it waits for.
 ///
+/// And it does that work on the connection's own event loop (``EventLoopExecutor``).
+///
 /// Non-guarantee: a client that closes only its sending side (TCP FIN) may still want the answer, so that is no end. One
 /// that has closed both sides looks the same until the next write is answered with a reset; until then no more than the
 /// window of one stream is read for it.
@@ -22,7 +24,7 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
         let (ending, signal) = AsyncStream<Never>.makeStream()
         value.channel.closeFuture.whenComplete { _ in signal.finish() }
         await withDiscardingTaskGroup { group in
-            group.addTask { [base] in
+            group.addTask(executorPreference: EventLoopExecutor.of(value.channel.eventLoop)) { [base] in
                 await base.handle(value: value, logger: logger)
                 signal.finish()
             }

@@ -5,7 +5,9 @@ extension HTTPServerBuilder {
     /// HTTP/1.1 with the gateway's limits, each connection's work bound to the connection's life.
     static func gateway(_ configuration: GatewayConfiguration) -> HTTPServerBuilder {
         let limits = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [RequestBodyHandler()],
+            additionalChannelHandlers: [
+                ResponseHandler(stallLimit: configuration.viewerStall), RequestBodyHandler(),
+            ],
             idleTimeout: TimeAmount(configuration.idleTime),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: configuration.maxHeaderBytes,
