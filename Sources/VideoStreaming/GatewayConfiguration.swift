@@ -19,6 +19,7 @@ import Domain
 /// | `MAX_HEADER_BYTES` | ``maxHeaderBytes`` | 16384 |
 /// | `MAX_HEADER_FIELDS` | ``maxHeaderFields`` | 100 |
 /// | `MAX_TARGET_BYTES` | ``maxTargetBytes`` | 8192 |
+/// | `TLS_CERTIFICATE`, `TLS_KEY` | ``identity`` | none |
 /// | `WRITE_TOKEN` | ``writeToken`` | none |
 /// | `MAX_UPLOAD_BYTES` | ``maxUploadBytes`` | 68719476736 |
 /// | `UPLOAD_BYTES` | ``uploadBytes`` | 67108864 |
@@ -63,6 +64,8 @@ struct GatewayConfiguration: Sendable {
     var maxHeaderBytes = 16_384
     /// The most header fields of a request. Browsers send about 20.
     var maxHeaderFields = 100
+    /// What is shown to clients that come over TLS; without it nobody can. With it everybody has to.
+    var identity: ServerIdentity?
     /// Who knows it may write; without it nobody may.
     var writeToken: String?
     /// The longest upload, in bytes: 64 GiB, a film of some hours as it leaves an editor.

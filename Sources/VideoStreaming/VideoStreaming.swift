@@ -125,6 +125,7 @@ extension GatewayConfiguration {
         maxTargetBytes = try settings.number(
             "MAX_TARGET_BYTES", meaning: "the longest target of a request in bytes", in: 64...65_536,
             default: maxTargetBytes)
+        identity = try Self.identity(settings)
         guard let origin = settings.optionalText("CORS_ORIGIN") else { return }
         guard origin == "none" || CrossOrigin.isOrigin(origin) else {
             throw SettingError(
@@ -132,6 +133,25 @@ extension GatewayConfiguration {
                 meaning: "the origin whose pages may read what is sent", example: "https://player.example.org")
         }
         crossOrigin = origin == "none" ? nil : origin
+    }
+
+    private static func identity(_ settings: Settings) throws(SettingError) -> ServerIdentity? {
+        let (certificate, key) = (settings.optionalText("TLS_CERTIFICATE"), settings.optionalText("TLS_KEY"))
+        guard certificate != nil || key != nil else { return nil }
+        guard let certificate, let key else {
+            throw SettingError(
+                certificate == nil ? "TLS_CERTIFICATE" : "TLS_KEY", fault: "is missing, and the other one is given",
+                meaning: "a PEM file with the certificate, or the key, that HTTPS is served with",
+                example: "/etc/millrace/tls.pem")
+        }
+        do {
+            return try ServerIdentity(certificateFile: certificate, keyFile: key)
+        } catch {
+            throw SettingError(
+                "TLS_CERTIFICATE", fault: "or TLS_KEY cannot be used (\(error))",
+                meaning: "a PEM file with the certificate that HTTPS is served with, and one with its key",
+                example: "/etc/millrace/certificate.pem")
+        }
     }
 
     private mutating func readUploadLimits(_ settings: Settings) throws(SettingError) {

@@ -20,8 +20,8 @@ TO_RUN = ("rabbitmq-server",)
 TO_COMPILE_C = ("gcc", "libc6-dev")
 # What benchmarks drive HTTP with, and the file server that is their peer.
 TO_LOAD = ("wrk", "nginx-light", "curl")
-# What only the servers of a test run need: certificates.
-TO_TEST = ("openssl",)
+# What only a test run needs: certificates, and a client that speaks HTTP/2.
+TO_TEST = ("openssl", "curl")
 # Services that Debian would start now and at every boot; ours is a private one.
 SYSTEM_SERVICES = {
     "nginx-light": ["nginx.service"],

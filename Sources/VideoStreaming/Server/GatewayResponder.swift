@@ -146,7 +146,8 @@ extension GatewayResponder {
             fields[.contentLength] = String(buffer.readableBytes)
         }
         if isHead { body = .none }
-        if reply.closesConnection { fields[.connection] = "close" }
+        // HTTP/2 knows no such field; there only the stream is closed.
+        if reply.closesConnection, !context.isStream { fields[.connection] = "close" }
         return Response(
             status: reply.status, headers: fields,
             // No length here: Hummingbird would give a 304 the length 0.
