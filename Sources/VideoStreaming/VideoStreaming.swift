@@ -19,7 +19,14 @@ struct VideoStreaming {
         let address = try SettingError.naming("RABBIT") {
             try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
-        let configuration = try GatewayConfiguration(settings, common)
+        var configuration = try GatewayConfiguration(settings, common)
+        let wanted = configuration.maxConnections
+        configuration.maxConnections = OpenFileLimit.connections(wanted: wanted, files: OpenFileLimit.raise())
+        if configuration.maxConnections < wanted {
+            logger.notice(
+                "fewer connections than MAX_CONNECTIONS, since the process may not have so many files open",
+                metadata: ["connections": "\(configuration.maxConnections)"])
+        }
 
         let amqp = try AMQPClient(
             AMQPConfiguration(

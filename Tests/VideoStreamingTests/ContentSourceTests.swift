@@ -46,6 +46,18 @@ struct ContentSourceTests {
         #expect(storage.counts.stats == 1 && storage.counts.reads == 1 && storage.counts.opens == 1)
     }
 
+    @Test func whatTheCacheHasIsNotWorthAnOpening() async throws {
+        let source = makeSource()
+        #expect(!source.likelyHolds(key, at: .offset(9_000)))
+        _ = try await source.open(key, at: .offset(9_000), deadline: soon)
+        #expect(source.likelyHolds(key, at: .offset(8_192)))
+        #expect(!source.likelyHolds(key, at: .offset(0)))
+        #expect(!source.likelyHolds(key, at: .offset(60_000)))
+        let without = makeSource(cacheBytes: 0)
+        _ = try await without.open(key, at: .offset(9_000), deadline: soon)
+        #expect(!without.likelyHolds(key, at: .offset(9_000)))
+    }
+
     @Test func aWorkerThatKnowsNoOpeningIsAskedInTwoCalls() async throws {
         storage.onOpen(InMemoryStorage.failure(.unimplemented))
         let source = makeSource()

@@ -36,6 +36,20 @@ struct DeliverySocketTests {
         #expect(storage.counts.opens == 1 && storage.counts.stats == 1 && storage.counts.reads == 1)
     }
 
+    @Test func aHotFilmIsNotReadAgainWhenItsFactsAreTooOld() async throws {
+        let fixture = try GatewayFixture()
+        let video = fixture.putVideo(bytes: 200_000, chunkBytes: Self.chunkBytes)
+        let storage = fixture.storage
+        try await fixture.serve { port in
+            _ = try await get(port)
+            try await Task.sleep(for: .milliseconds(1_050))
+            let later = try await get(port)
+            #expect(later.body == video)
+        }
+        #expect(storage.counts.opens == 1 && storage.counts.stats == 2)
+        #expect(storage.counts.indexes.sorted() == [0, 1, 2, 3])
+    }
+
     @Test func aConditionIsDecidedWithoutReadingAByte() async throws {
         let fixture = try GatewayFixture()
         fixture.putVideo(bytes: 1_000_000, chunkBytes: Self.chunkBytes)

@@ -19,10 +19,11 @@ from stack.state import State
 SECONDS_TO_START = 30.0
 # Enough for all connections of a run; the shell's limit is often 1,024.
 NGINX = """
+{user}
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
 events {{ worker_connections 8192; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type video/mp4;
+  access_log off; sendfile on; keepalive_requests 1000000000; default_type video/mp4;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{ listen 127.0.0.1:{port}; root {root}; }}
@@ -77,7 +78,9 @@ def start_nginx(layout: Layout, state: State, step: Step) -> str:
     folder.mkdir()
     port = network.free_ports(1)[0]
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, port=port, root=layout.storage))
+    # Started by root, its worker would be somebody else, who may not look into our folder.
+    user = "user root;" if os.geteuid() == 0 else ""
+    configuration.write_text(NGINX.format(user=user, folder=folder, port=port, root=layout.storage))
     process = state.add(
         processes.start("nginx", ["/usr/sbin/nginx", "-p", str(folder), "-c", str(configuration)], {}, layout.log("nginx"))
     )

@@ -28,6 +28,8 @@ final class ContentSource: Service {
     private let facts: SharedFetches<RecentAnswers<StorageKey, ObjectFacts>>
     private let openings: SharedFetches<NoMemory<Opening, OpenedObject>>
     private let chunks: SharedFetches<ChunkCache>
+    /// What facts were last; too old to be delivered by, and good enough to guess which chunk is wanted.
+    private let lastFacts = Mutex(RecentAnswers<StorageKey, ObjectFacts>(lifetime: .seconds(3_600), maxCount: 10_000))
     private let cacheBytes: Int
     /// What storage cuts objects into; until it has said so, the smallest that it may.
     private let lastChunkBytes = Atomic<Int>(StorageLimits.chunkBytesRange.lowerBound)
@@ -105,7 +107,22 @@ final class ContentSource: Service {
 
     /// An object's facts.
     func facts(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
-        try await facts.answer(to: key, deadline: deadline).answer
+        let sourced = try await facts.answer(to: key, deadline: deadline)
+        if sourced.source == .fetched { noteFacts(sourced.answer) }
+        return sourced.answer
+    }
+
+    /// Whether the cache has the chunk in which a reader would begin, as far as can be told without asking: then the facts
+    /// alone are worth asking for.
+    func likelyHolds(_ key: StorageKey, at start: ReadStart) -> Bool {
+        guard cacheBytes > 0, let facts = lastFacts.withLock({ $0.answer(to: key, now: .now) }),
+            let index = start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes)
+        else { return false }
+        return holds(facts.address(ofChunk: index))
+    }
+
+    private func noteFacts(_ facts: ObjectFacts) {
+        lastFacts.withLock { $0.keep(facts, to: facts.key, asked: .now) }
     }
 
     /// An object's facts and the chunk at a place, by one call. Both are remembered.
@@ -120,6 +137,7 @@ final class ContentSource: Service {
         if sourced.source == .fetched {
             lastChunkBytes.store(opened.facts.chunkBytes, ordering: .relaxed)
             facts.keep(opened.facts, to: key, asked: asked)
+            noteFacts(opened.facts)
             if let chunk = opened.first {
                 let index = chunk.offset / Int64(opened.facts.chunkBytes)
                 chunks.keep(chunk, to: opened.facts.address(ofChunk: index), asked: asked)

@@ -97,10 +97,11 @@ struct ContentHandler: Sendable {
         let key = asked.video.key
         if let facts = source.rememberedFacts(key) { return Known(facts: facts) }
         do throws(ServiceError) {
-            guard asked.method == .get, !asked.fields.areConditional else {
+            let start = Self.start(asked.fields)
+            guard asked.method == .get, !asked.fields.areConditional, !source.likelyHolds(key, at: start) else {
                 return Known(facts: try await source.facts(key, deadline: asked.deadline))
             }
-            let opened = try await source.open(key, at: Self.start(asked.fields), deadline: asked.deadline)
+            let opened = try await source.open(key, at: start, deadline: asked.deadline)
             return Known(facts: opened.facts, chunk: opened.first)
         } catch {
             throw Self.explained(error, key: key)

@@ -16,8 +16,15 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
     /// What handles the connection.
     let base: Base
 
+    /// How much may wait for the socket before the next write waits, and when it goes on. NIO's own 64 KiB are less than a
+    /// chunk, so that each one would stop its stream and start it again; with these a chunk goes in, and the next one waits.
+    private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+        .init(low: 128 * 1_024, high: 384 * 1_024)
+    }
+
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Base.Value> {
-        base.setup(channel: channel, logger: logger)
+        channel.setOption(.writeBufferWaterMark, value: Self.waterMark)
+            .flatMap { base.setup(channel: channel, logger: logger) }
     }
 
     func handle(value: Base.Value, logger: Logger) async {

@@ -6,7 +6,7 @@ import Synchronization
 /// NIO's asynchronous writer takes writes without waiting until its event loop has seen the first of them and found the
 /// socket full. While the loop is busy with other connections, a stream could hand over its whole file: measured, 31 MB for
 /// one viewer who took nothing. With this, at most two writes are on their way to the loop; the loop's own limit (NIO's
-/// high-water mark, 64 KiB) and the kernel's send buffer come on top.
+/// high-water mark, see ``ConnectionLifetimeChannel``) and the kernel's send buffer come on top.
 ///
 /// And it keeps a viewer who takes everything at once from having the loop for itself.
 final class WritePacer: Sendable {
