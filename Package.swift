@@ -25,6 +25,8 @@ let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-col
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdHTTP2: Target.Dependency = .product(name: "HummingbirdHTTP2", package: "hummingbird")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -61,6 +63,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-service-context.git", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-system.git", from: "1.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
@@ -96,8 +99,9 @@ let package = Package(
         .executableTarget(
             name: "VideoStreaming",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore, httpTypes, nio,
-                nioHTTPTypes, crypto, lifecycle, logging, metrics, configuration,
+                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore,
+                hummingbirdHTTP2, httpTypes, nio, nioSSL, nioHTTPTypes, crypto, deque, lifecycle, logging, metrics,
+                configuration,
             ],
             swiftSettings: settings),
         .executableTarget(

@@ -21,6 +21,14 @@ public struct StorageClient: StorageService {
     public func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
         try Chunk(await rpc.call(StorageWire.read, chunk.payload, deadline: deadline), of: chunk)
     }
+
+    /// See ``Domain/StorageService``.
+    public func open(
+        _ key: StorageKey, at start: ReadStart, deadline: Deadline
+    ) async throws(ServiceError) -> OpenedObject {
+        let request = OpenRequest(key: key, start: start)
+        return try OpenedObject(await rpc.call(StorageWire.open, request.payload, deadline: deadline), to: request)
+    }
 }
 
 extension RPCRouter {
@@ -34,6 +42,10 @@ extension RPCRouter {
         }
         router.on(StorageWire.read) { (payload, context) throws(ServiceError) in
             try await service.read(ChunkAddress(payload), deadline: context.deadline).payload
+        }
+        router.on(StorageWire.open) { (payload, context) throws(ServiceError) in
+            let request = try OpenRequest(payload)
+            return try await service.open(request.key, at: request.start, deadline: context.deadline).payload
         }
         return router
     }

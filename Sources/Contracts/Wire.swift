@@ -52,6 +52,8 @@ public enum StorageWire {
     public static let stat = RPCMethod("storage.stat.v1", queue: readQueue, isIdempotent: true)
     /// ``Domain/StorageService/read(_:deadline:)``
     public static let read = RPCMethod("storage.read.v1", queue: readQueue, isIdempotent: true)
+    /// ``Domain/StorageService/open(_:at:deadline:)``
+    public static let open = RPCMethod("storage.open.v1", queue: readQueue, isIdempotent: true)
 
     /// ``Domain/UploadService/begin(_:deadline:)``
     public static let begin = RPCMethod("storage.begin.v1", queue: writeQueue, isIdempotent: true)

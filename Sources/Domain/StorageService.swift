@@ -96,6 +96,39 @@ public struct Chunk: Sendable, Equatable {
     }
 }
 
+/// Where in an object a reader begins.
+public enum ReadStart: Sendable, Hashable {
+    /// At this byte, counted from 0.
+    case offset(Int64)
+    /// So many bytes before the end; at the first byte of an object that has fewer.
+    case suffix(Int64)
+
+    /// The chunk that holds this place; `nil` when the object has no byte there.
+    public func chunkIndex(size: Int64, chunkBytes: Int) -> Int64? {
+        let offset: Int64
+        switch self {
+        case .offset(let start): offset = start
+        case .suffix(let count): offset = count > 0 ? max(0, size - count) : size
+        }
+        guard offset >= 0, offset < size, chunkBytes > 0 else { return nil }
+        return offset / Int64(chunkBytes)
+    }
+}
+
+/// What is known of an object, and the chunk in which a reader begins.
+public struct OpenedObject: Sendable, Equatable {
+    /// What is known of it.
+    public var facts: ObjectFacts
+    /// The chunk, of the version that the facts name; `nil` when the object has no byte at that place.
+    public var first: Chunk?
+
+    /// Makes the pair.
+    public init(facts: ObjectFacts, first: Chunk?) {
+        self.facts = facts
+        self.first = first
+    }
+}
+
 /// Where the bytes are. The gateway and the operator's tool see the storage workers through this protocol alone.
 ///
 /// Every call throws ``ServiceError``; beside their own errors they may throw `unavailable`, `overloaded`,
@@ -114,6 +147,18 @@ public protocol StorageService: Sendable {
     /// - Throws: `conflict` when the object has another version by now, `notFound` when it is gone, `corrupt` when the
     ///   bytes do not match, `invalidArgument` when the index lies past the end.
     func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk
+
+    /// ``stat(_:deadline:)`` and the first ``read(_:deadline:)`` in one call: what a reader needs to begin. Idempotent.
+    ///
+    /// Facts and bytes are of one version.
+    ///
+    /// - Parameters:
+    ///   - key: The object.
+    ///   - start: Where the reader begins.
+    ///   - deadline: When nobody waits for the answer any more.
+    /// - Returns: The facts, and the chunk at that place, where there is one.
+    /// - Throws: What both of them throw; `conflict` when the object was replaced between the two.
+    func open(_ key: StorageKey, at start: ReadStart, deadline: Deadline) async throws(ServiceError) -> OpenedObject
 }
 
 /// The limits of the storage service.

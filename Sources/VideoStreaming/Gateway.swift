@@ -1,5 +1,6 @@
 import Domain
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 
@@ -9,12 +10,13 @@ import NIOCore
 /// that are under way come to their end.
 ///
 /// Limits of the server, in HTTP's own terms: a header list over ``GatewayConfiguration/maxHeaderBytes`` or
-/// ``GatewayConfiguration/maxHeaderFields`` gets 400 and a closed connection; a request's target is limited to what fits
-/// NIO's parser (80 KiB); a body where none is wanted is read and thrown away.
+/// ``GatewayConfiguration/maxHeaderFields`` gets 400 and a closed connection; a target over
+/// ``GatewayConfiguration/maxTargetBytes`` 414, one that NIO's parser does not take (80 KiB) 400; a body where none is wanted is read and thrown away.
 ///
 /// - Parameters:
 ///   - metadata: Knows the videos.
 ///   - storage: Has their bytes.
+///   - source: Has what is delivered; has to be run beside the gateway.
 ///   - uploads: Takes new bytes.
 ///   - cleanup: Gives up uploads that failed; has to be run beside the gateway.
 ///   - readiness: What `/readyz` asks; must bound its own time.
@@ -25,6 +27,7 @@ import NIOCore
 func makeGateway(
     metadata: any MetadataService,
     storage: any StorageService,
+    source: ContentSource,
     uploads: any UploadService,
     cleanup: UploadCleanup,
     readiness: @escaping ReadinessCheck,
@@ -34,20 +37,26 @@ func makeGateway(
 ) -> some ApplicationProtocol {
     let access = WriteAccess(token: configuration.writeToken)
     let responder = GatewayResponder(
-        content: ContentHandler(metadata: metadata, storage: storage, configuration: configuration),
+        content: ContentHandler(
+            source: source,
+            budget: ReadAheadBudget(maxBytes: configuration.readAheadBytes, metrics: source.metrics),
+            configuration: configuration),
         records: RecordHandler(metadata: metadata, configuration: configuration),
-        changes: ChangeHandler(metadata: metadata, access: access, configuration: configuration),
+        changes: ChangeHandler(metadata: metadata, source: source, access: access, configuration: configuration),
         uploads: UploadHandler(
-            metadata: metadata, storage: storage, uploads: uploads, access: access,
+            metadata: metadata, storage: storage, source: source, uploads: uploads, access: access,
             budget: ByteBudget(maxBytes: configuration.uploadBytes), cleanup: cleanup, configuration: configuration),
         health: HealthHandler(readiness: readiness),
         page: PageHandler(metadata: metadata, configuration: configuration),
+        crossOrigin: CrossOrigin(origin: configuration.crossOrigin),
+        maxTargetBytes: configuration.maxTargetBytes,
         metrics: GatewayMetrics())
     return Application(
         responder: responder,
         server: .gateway(configuration),
         configuration: ApplicationConfiguration(
-            address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1_024),
+            address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1_024,
+            availableConnectionsDelegate: MaximumAvailableConnections(configuration.maxConnections, logger: logger)),
         onServerRunning: onServerRunning,
         logger: logger)
 }

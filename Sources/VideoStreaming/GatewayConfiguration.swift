@@ -7,12 +7,19 @@ import Domain
 /// | `HOST` | ``host`` | `0.0.0.0` |
 /// | `PORT` | ``port`` | 4000 |
 /// | `READ_AHEAD_CHUNKS` | ``readAheadChunks`` | 4 |
+/// | `READ_AHEAD_BYTES` | ``readAheadBytes`` | 67108864 |
+/// | `CACHE_BYTES` | ``cacheBytes`` | 268435456 |
+/// | `CORS_ORIGIN` | ``crossOrigin`` | `*` |
 /// | `REQUEST_DEADLINE_SECONDS` | ``requestDeadlineSeconds`` | 5 |
 /// | `CHUNK_DEADLINE_SECONDS` | ``chunkDeadlineSeconds`` | 5 |
 /// | `STALL_SECONDS` | ``stallSeconds`` | 30 |
+/// | `VIEWER_STALL_SECONDS` | ``viewerStallSeconds`` | 60 |
+/// | `MAX_CONNECTIONS` | ``maxConnections`` | 16384 |
 /// | `IDLE_CONNECTION_SECONDS` | ``idleConnectionSeconds`` | 60 |
 /// | `MAX_HEADER_BYTES` | ``maxHeaderBytes`` | 16384 |
 /// | `MAX_HEADER_FIELDS` | ``maxHeaderFields`` | 100 |
+/// | `MAX_TARGET_BYTES` | ``maxTargetBytes`` | 8192 |
+/// | `TLS_CERTIFICATE`, `TLS_KEY` | ``identity`` | none |
 /// | `WRITE_TOKEN` | ``writeToken`` | none |
 /// | `MAX_UPLOAD_BYTES` | ``maxUploadBytes`` | 68719476736 |
 /// | `UPLOAD_BYTES` | ``uploadBytes`` | 33554432 |
@@ -27,6 +34,16 @@ struct GatewayConfiguration: Sendable {
     /// The most chunks that one stream holds or waits for. Four of 256 KiB cover a round trip of 20 ms at 400 Mbit/s and
     /// cost at most 1 MiB a viewer.
     var readAheadChunks = 4
+    /// How many bytes all streams together may hold ahead of their viewers: 256 chunks, so that 85 streams read ahead as
+    /// far as they may, and 256 streams one chunk.
+    var readAheadBytes = 64 << 20
+    /// How many bytes of chunks are kept for the next viewers; 0 for none. 256 MiB are half an hour of film at 1 Mbit/s, or
+    /// the beginnings of a thousand films, and leave a gateway with 2,000 viewers below 512 MB.
+    var cacheBytes = 256 << 20
+    /// The origin whose pages may read what is sent, `*` for any, `nil` for none.
+    var crossOrigin: String? = "*"
+    /// The longest target of a request: what browsers and proxies take.
+    var maxTargetBytes = 8_192
     /// How long a request may take until its first byte is ready: the viewer gets an answer while still patient.
     var requestDeadlineSeconds = 5.0
     /// How long one attempt to read a chunk in mid-stream may take; shorter than the stall budget, so that a worker that
@@ -35,12 +52,20 @@ struct GatewayConfiguration: Sendable {
     /// How long a stream may stand still before it is cut. Players buffer about half a minute, and a worker, a broker or
     /// a database is restarted in less.
     var stallSeconds = 30.0
+    /// How long a viewer may take for what has been handed to its connection, a chunk of 256 KiB at the most, before it is cut:
+    /// whoever takes 4 KiB a second is not.
+    var viewerStallSeconds = 60.0
+    /// How many connections there may be; further ones wait in the kernel until one of them ends. Each costs about
+    /// 20 KiB while it is idle.
+    var maxConnections = 16_384
     /// How long a connection may be without a request, or with an unfinished one, before it is closed.
     var idleConnectionSeconds = 60.0
     /// The most bytes of a request's header fields, of one alone or of all together. Browsers send less than 2 KiB.
     var maxHeaderBytes = 16_384
     /// The most header fields of a request. Browsers send about 20.
     var maxHeaderFields = 100
+    /// What is shown to clients that come over TLS; without it nobody can. With it everybody has to.
+    var identity: ServerIdentity?
     /// Who knows it may write; without it nobody may.
     var writeToken: String?
     /// The longest upload, in bytes: 64 GiB, a film of some hours as it leaves an editor.
@@ -77,6 +102,9 @@ struct GatewayConfiguration: Sendable {
             stallBudget: Self.duration(stallSeconds),
             commitDeadline: Self.duration(uploadCommitSeconds))
     }
+
+    /// How long a viewer may take nothing.
+    var viewerStall: Duration { Self.duration(viewerStallSeconds) }
 
     /// How long a connection may be idle.
     var idleTime: Duration { Self.duration(idleConnectionSeconds) }

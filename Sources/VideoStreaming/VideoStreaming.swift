@@ -19,7 +19,14 @@ struct VideoStreaming {
         let address = try SettingError.naming("RABBIT") {
             try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
         }
-        let configuration = try GatewayConfiguration(settings, common)
+        var configuration = try GatewayConfiguration(settings, common)
+        let wanted = configuration.maxConnections
+        configuration.maxConnections = OpenFileLimit.connections(wanted: wanted, files: OpenFileLimit.raise())
+        if configuration.maxConnections < wanted {
+            logger.notice(
+                "fewer connections than MAX_CONNECTIONS, since the process may not have so many files open",
+                metadata: ["connections": "\(configuration.maxConnections)"])
+        }
 
         let amqp = try AMQPClient(
             AMQPConfiguration(
@@ -30,21 +37,35 @@ struct VideoStreaming {
             over: amqp, name: "video-streaming", services: [MetadataWire.service, StorageWire.service], logger: logger)
         let uploads = UploadClient(rpc)
         let cleanup = UploadCleanup(uploads, logger: logger)
+        let (metadata, storage) = (MetadataClient(rpc), StorageClient(rpc))
+        let source = ContentSource(
+            metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, executor: rpc.executor,
+            logger: logger)
         let gateway = makeGateway(
-            metadata: MetadataClient(rpc), storage: StorageClient(rpc), uploads: uploads, cleanup: cleanup,
+            metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup,
             readiness: { await problems(amqp, rpc, address) }, configuration: configuration, logger: logger)
-        return [amqp, rpc, changes(over: amqp, logger), cleanup, gateway]
+        return [amqp, rpc, changes(over: amqp, of: source, logger), source, cleanup, gateway]
     }
 
-    /// Hears of changes while it is connected. Nothing is remembered of records yet; what will be is dropped here.
-    private static func changes(over amqp: AMQPClient, _ logger: Logger) -> EventSubscription {
-        EventSubscription(
-            over: amqp, .whileConnected(name: "video-streaming"),
-            patterns: [MetadataEvents.videoUpdated, MetadataEvents.videoDeleted], logger: logger
+    /// Hears of changes while it is connected, and drops what is remembered of what has changed.
+    private static func changes(
+        over amqp: AMQPClient, of source: ContentSource, _ logger: Logger
+    ) -> EventSubscription {
+        let names = [
+            MetadataEvents.videoUpdated, MetadataEvents.videoDeleted, StorageEvents.objectCommitted,
+            StorageEvents.objectDeleted,
+        ]
+        return EventSubscription(
+            over: amqp, .whileConnected(name: "video-streaming"), patterns: names, logger: logger
         ) { event in
-            let id =
-                event.name == MetadataEvents.videoDeleted ? try VideoDeleted(event).id : try VideoUpdated(event).id
-            logger.debug("a record has changed", metadata: ["video": "\(id)", "event": "\(event.name)"])
+            switch event.name {
+            case MetadataEvents.videoUpdated: source.recordChanged(try VideoUpdated(event).id)
+            case MetadataEvents.videoDeleted: source.recordChanged(try VideoDeleted(event).id)
+            case StorageEvents.objectCommitted: source.objectChanged(try ObjectCommitted(event).key)
+            case StorageEvents.objectDeleted: source.objectChanged(try ObjectDeleted(event).key)
+            default: break
+            }
+            logger.debug("something has changed", metadata: ["event": "\(event.id)"])
         }
     }
 
@@ -75,6 +96,7 @@ extension GatewayConfiguration {
         readAheadChunks = try settings.number(
             "READ_AHEAD_CHUNKS", meaning: "how many chunks a stream holds or waits for at the most", in: 1...64,
             default: readAheadChunks)
+        try readDeliveryLimits(settings)
         requestDeadlineSeconds = try settings.seconds(
             "REQUEST_DEADLINE_SECONDS", meaning: "how long a first byte may take", default: requestDeadlineSeconds)
         chunkDeadlineSeconds = try settings.seconds(
@@ -82,6 +104,9 @@ extension GatewayConfiguration {
         )
         stallSeconds = try settings.seconds(
             "STALL_SECONDS", meaning: "how long a stream may stand still before it is cut", default: stallSeconds)
+        viewerStallSeconds = try settings.seconds(
+            "VIEWER_STALL_SECONDS", meaning: "how long a viewer may take for a chunk before it is cut",
+            default: viewerStallSeconds)
         idleConnectionSeconds = try settings.seconds(
             "IDLE_CONNECTION_SECONDS", meaning: "how long a connection may be without a request",
             default: idleConnectionSeconds)
@@ -92,6 +117,48 @@ extension GatewayConfiguration {
             "MAX_HEADER_FIELDS", meaning: "the most fields of a request's header", in: 10...1_000,
             default: maxHeaderFields)
         try readUploadLimits(settings)
+    }
+
+    private mutating func readDeliveryLimits(_ settings: Settings) throws(SettingError) {
+        readAheadBytes = try settings.number(
+            "READ_AHEAD_BYTES", meaning: "how many bytes all streams together hold ahead of their viewers",
+            in: 0...(1 << 40), default: readAheadBytes)
+        cacheBytes = try settings.number(
+            "CACHE_BYTES", meaning: "how many bytes of chunks are kept for the next viewers, 0 for none",
+            in: 0...(1 << 40), default: cacheBytes)
+        maxConnections = try settings.number(
+            "MAX_CONNECTIONS", meaning: "how many connections there may be", in: 1...1_000_000,
+            default: maxConnections)
+        maxTargetBytes = try settings.number(
+            "MAX_TARGET_BYTES", meaning: "the longest target of a request in bytes", in: 64...65_536,
+            default: maxTargetBytes)
+        identity = try Self.identity(settings)
+        guard let origin = settings.optionalText("CORS_ORIGIN") else { return }
+        guard origin == "none" || CrossOrigin.isOrigin(origin) else {
+            throw SettingError(
+                "CORS_ORIGIN", fault: "is neither *, nor none, nor an origin",
+                meaning: "the origin whose pages may read what is sent", example: "https://player.example.org")
+        }
+        crossOrigin = origin == "none" ? nil : origin
+    }
+
+    private static func identity(_ settings: Settings) throws(SettingError) -> ServerIdentity? {
+        let (certificate, key) = (settings.optionalText("TLS_CERTIFICATE"), settings.optionalText("TLS_KEY"))
+        guard certificate != nil || key != nil else { return nil }
+        guard let certificate, let key else {
+            throw SettingError(
+                certificate == nil ? "TLS_CERTIFICATE" : "TLS_KEY", fault: "is missing, and the other one is given",
+                meaning: "a PEM file with the certificate, or the key, that HTTPS is served with",
+                example: "/etc/millrace/tls.pem")
+        }
+        do {
+            return try ServerIdentity(certificateFile: certificate, keyFile: key)
+        } catch {
+            throw SettingError(
+                "TLS_CERTIFICATE", fault: "or TLS_KEY cannot be used (\(error))",
+                meaning: "a PEM file with the certificate that HTTPS is served with, and one with its key",
+                example: "/etc/millrace/certificate.pem")
+        }
     }
 
     private mutating func readUploadLimits(_ settings: Settings) throws(SettingError) {

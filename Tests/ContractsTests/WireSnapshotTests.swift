@@ -24,7 +24,10 @@ struct WireSnapshotTests {
                 "metadata.content-committed.v1", "metadata.create.v1", "metadata.delete.v1", "metadata.find.v1",
                 "metadata.list.v1", "metadata.update.v1",
             ])
-        #expect(RPCRouter.storage(InMemoryStorage()).methodNames == ["storage.read.v1", "storage.stat.v1"])
+        #expect(
+            RPCRouter.storage(InMemoryStorage()).methodNames == [
+                "storage.open.v1", "storage.read.v1", "storage.stat.v1",
+            ])
     }
 
     @Test func theNamesOfQueuesAndExchangesAreWhatTheyWere() {

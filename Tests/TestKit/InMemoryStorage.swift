@@ -20,6 +20,8 @@ public final class InMemoryStorage: StorageService {
     public struct Counts: Sendable, Equatable {
         /// Calls of `stat`.
         public var stats = 0
+        /// Calls of `open`; each is also counted as a `stat` and, where there are bytes, as a `read`.
+        public var opens = 0
         /// Calls of `read`.
         public var reads = 0
         /// Calls of `read` that have not been answered yet.
@@ -45,6 +47,7 @@ public final class InMemoryStorage: StorageService {
         var counts = Counts()
         var onRead: Interference?
         var onStat: Interference?
+        var onOpen: Interference?
         var alter: (@Sendable (Chunk) -> Chunk)?
     }
 
@@ -79,6 +82,11 @@ public final class InMemoryStorage: StorageService {
         state.withLock { $0.onStat = interference }
     }
 
+    /// Says what shall happen to each `open` from now on, before it does what a `stat` and a `read` do.
+    public func onOpen(_ interference: Interference?) {
+        state.withLock { $0.onOpen = interference }
+    }
+
     /// Says how each chunk shall be falsified from now on.
     public func alterChunks(_ change: (@Sendable (Chunk) -> Chunk)?) {
         state.withLock { $0.alter = change }
@@ -111,6 +119,23 @@ public final class InMemoryStorage: StorageService {
         }
         try await interfere?(call, deadline)
         return try slice(chunk)
+    }
+
+    /// As the protocol says: a `stat` and a `read`, with what was said of either.
+    public func open(
+        _ key: StorageKey, at start: ReadStart, deadline: Deadline
+    ) async throws(ServiceError) -> OpenedObject {
+        let (call, interfere) = state.withLock { state in
+            state.counts.opens += 1
+            return (state.counts.opens, state.onOpen)
+        }
+        try await interfere?(call, deadline)
+        let facts = try await stat(key, deadline: deadline)
+        guard let index = start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes) else {
+            return OpenedObject(facts: facts, first: nil)
+        }
+        let address = ChunkAddress(key: key, version: facts.version, index: index, chunkBytes: facts.chunkBytes)
+        return OpenedObject(facts: facts, first: try await read(address, deadline: deadline))
     }
 
     private func object(_ key: StorageKey) throws(ServiceError) -> Object {

@@ -152,8 +152,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/videos", "DELETE", "GET, HEAD, POST"), (Self.path, "PUT", "GET, HEAD, PATCH, DELETE"),
-        ("\(Self.path)/content", "POST", "GET, HEAD, PUT"), ("/", "POST", "GET, HEAD"),
+        ("/videos", "DELETE", "GET, HEAD, OPTIONS, POST"), (Self.path, "PUT", "GET, HEAD, OPTIONS, PATCH, DELETE"),
+        ("\(Self.path)/content", "POST", "GET, HEAD, OPTIONS, PUT"), ("/", "POST", "GET, HEAD, OPTIONS"),
     ])
     func everyResourceSaysWhatCanBeDone(target: String, method: String, allowed: String) async throws {
         let response = try await answer(try GatewayFixture(), method, target)

@@ -129,7 +129,9 @@ struct GatewayFailureTests {
 
     @Test(arguments: [ServiceError.Code.conflict, .corrupt, .notFound])
     func aFailureInMidStreamCutsTheResponse(code: ServiceError.Code) async throws {
-        let fixture = try GatewayFixture()
+        var fixture = try GatewayFixture()
+        // One by one, so that the hundredth call is for the hundredth chunk.
+        fixture.configuration.readAheadChunks = 1
         let video = fixture.putVideo(bytes: 1_000_000)
         fixture.storage.onRead(InMemoryStorage.failure(code) { $0 == 100 })
         let response = try await fixture.serve { port in

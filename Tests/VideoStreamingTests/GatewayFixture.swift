@@ -51,15 +51,18 @@ struct GatewayFixture {
         logger.logLevel = .trace
         let (ports, portSink) = AsyncStream<Int>.makeStream()
         let cleanup = UploadCleanup(uploads, logger: logger)
+        let source = ContentSource(
+            metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, logger: logger)
         let gateway = makeGateway(
-            metadata: metadata, storage: storage, uploads: uploads, cleanup: cleanup, readiness: readiness,
-            configuration: configuration, logger: logger,
+            metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup,
+            readiness: readiness, configuration: configuration, logger: logger,
             onServerRunning: { channel in
                 if let port = channel.localAddress?.port { portSink.yield(port) }
                 portSink.finish()
             })
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await cleanup.run() }
+            group.addTask { try await source.run() }
             group.addTask {
                 try await gateway.run()
                 portSink.finish()

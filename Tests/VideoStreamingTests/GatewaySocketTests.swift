@@ -77,7 +77,8 @@ struct GatewaySocketTests {
                 }
             }
         }
-        #expect(fixture.storage.counts.reads == 3)
+        // Twice the video, and once its facts alone; the second time from memory.
+        #expect(fixture.storage.counts.reads == 3 && fixture.storage.counts.stats == 1)
     }
 
     @Test func notModifiedHasNoBodyAndNoLength() async throws {
@@ -142,11 +143,11 @@ struct GatewaySocketTests {
         #expect(response.body == video)
     }
 
-    @Test(arguments: ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+    @Test(arguments: ["POST", "PUT", "DELETE", "PATCH", "TRACE", "PROPFIND"])
     func anyOtherMethodIsToldWhichOnesThereAre(method: String) async throws {
         let response = try await answer(try GatewayFixture(), method, GatewayFixture.target)
         #expect(response.status == 405)
-        #expect(response["allow"] == "GET, HEAD")
+        #expect(response["allow"] == "GET, HEAD, OPTIONS")
         #expect(response["content-type"] == "application/problem+json")
     }
 
@@ -176,9 +177,21 @@ struct GatewaySocketTests {
 
     @Test func aVeryLongIDIsMalformedAndNotSentBack() async throws {
         let response = try await answer(
-            try GatewayFixture(), "GET", "/video?id=" + String(repeating: "a", count: 10_000))
+            try GatewayFixture(), "GET", "/video?id=" + String(repeating: "a", count: 8_000))
         #expect(response.status == 400)
         #expect(response.body.readableBytes < 500)
+    }
+
+    @Test func aTargetOverTheLimitIsToldTheLimit() async throws {
+        let fixture = try GatewayFixture()
+        fixture.putVideo(bytes: 10)
+        let longest =
+            GatewayFixture.target + "&x=" + String(repeating: "a", count: 8_192 - GatewayFixture.target.count - 3)
+        #expect(try await answer(fixture, "GET", longest).status == 200)
+        let response = try await answer(fixture, "GET", longest + "a")
+        #expect(response.status == 414)
+        #expect(response["content-type"] == "application/problem+json")
+        #expect(response.text.contains("8192 bytes"))
     }
 
     @Test(arguments: [

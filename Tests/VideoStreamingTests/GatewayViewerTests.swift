@@ -27,15 +27,16 @@ struct GatewayViewerTests {
                 _ = try await connection.head()
                 // Leaves with bytes unread, as a browser does: the kernel answers the rest with a reset.
                 await ChunkStreamTests.settle { storage.counts }
-                #expect(storage.counts.readsInFlight == 4)
+                // A window of four; one of them may have been asked for before the ninth call, and be there.
+                #expect((3...4).contains(storage.counts.readsInFlight))
             }
             let left = ContinuousClock.now
             while storage.counts.readsInFlight > 0, left.duration(to: .now) < .seconds(30) {
                 try await Task.sleep(for: .milliseconds(5))
             }
             #expect(storage.counts.readsInFlight == 0)
-            #expect(storage.counts.cancelledReads >= 4)
-            #expect(storage.counts.reads == 12)
+            #expect(storage.counts.cancelledReads >= 3)
+            #expect((11...12).contains(storage.counts.reads))
             while log.requests.isEmpty, left.duration(to: .now) < .seconds(30) {
                 try await Task.sleep(for: .milliseconds(5))
             }
@@ -115,10 +116,10 @@ struct GatewayViewerTests {
         let released = Tally()
         loop.execute { while released.count == 0 {} }
         // The first write need not wait; if it did, this test would never end.
-        try await pacer.wrote()
+        try await pacer.wrote(1)
         let done = Tally()
         async let second: Void = {
-            try await pacer.wrote()
+            try await pacer.wrote(1)
             done.up()
         }()
         try await Task.sleep(for: .milliseconds(100))

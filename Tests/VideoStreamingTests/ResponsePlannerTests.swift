@@ -44,10 +44,16 @@ struct ResponsePlannerTests {
             key: try StorageKey("a.mp4"), version: try #require(ObjectVersion("v1")), size: one.size, contentType: nil,
             modifiedAt: Date(timeIntervalSince1970: modified), chunkBytes: 4_096)
         let planner = ResponsePlanner(
-            facts: facts, contentType: "video/mp4", now: try #require(HTTPDate(secondsSinceEpoch: now)))
+            facts: facts, contentType: "video/mp4", now: try #require(HTTPDate(secondsSinceEpoch: now)),
+            extraFields: [.contentDisposition: "inline"], makeBoundary: { "a-boundary" })
         var fields = HTTPFields()
         for (name, value) in one.fields { fields.append(HTTPField(name: name, value: value)) }
         return planner.plan(method: one.method, fields: fields)
+    }
+
+    /// "0-0,2-2,4-4,…"
+    static func list(_ count: Int, from start: Int = 0) -> String {
+        (0..<count).map { "\(start + 2 * $0)-\(start + 2 * $0)" }.joined(separator: ",")
     }
 
     /// Whatever the plan is, its parts must agree with one another.
@@ -61,6 +67,13 @@ struct ResponsePlannerTests {
             #expect(range.last < size)
             #expect(plan.status == (plan.fields[.contentRange] == nil ? .ok : .partialContent))
             if plan.status == .ok { #expect(range.first == 0 && range.last == size - 1) }
+        case .parts(let parts):
+            #expect(method == .get && plan.status == .partialContent)
+            #expect(plan.fields[.contentLength] == String(parts.length))
+            #expect(plan.fields[.contentType] == "multipart/byteranges; boundary=\(parts.boundary)")
+            #expect(plan.fields[.contentRange] == nil)
+            #expect(parts.length <= size && (2...16).contains(parts.ranges.count))
+            #expect(parts.ranges.allSatisfy { $0.last < size })
         case .none:
             #expect([.ok, .notModified].contains(plan.status))
             if plan.status == .ok {
@@ -101,9 +114,24 @@ struct ResponsePlannerTests {
         Case("bytes=1-2/1000", 200, "0-999"), Case("items=1-2", 200, "0-999"), Case("bytes=1-2,x", 200, "0-999"),
         Case("bytes=١-٢", 200, "0-999"), Case("=1-2", 200, "0-999"), Case("bytes=1.0-2", 200, "0-999"),
         Case([(.range, "bytes=1-2"), (.range, "bytes=1-2")], 200, "0-999"),
-        // Several: the whole, unless at most one of them selects anything.
-        Case("bytes=0-1,5-6", 200, "0-999"), Case("bytes=0-1,5000-", 206, "0-1"), Case("bytes=-0,5-6", 206, "5-6"),
-        Case("bytes=1000-,2000-", 416), Case("bytes=0-,0-,0-,0-", 200, "0-999"),
+        // Several: in the order in which they were asked for, overlapping ones as they are.
+        Case("bytes=0-1,5-6", 206, "0-1,5-6"), Case("bytes=5-6, 0-1", 206, "5-6,0-1"),
+        Case("bytes=0-5,3-9,3-9", 206, "0-5,3-9,3-9"), Case("bytes=0-0,-1", 206, "0-0,999-999"),
+        Case("bytes=,0-0,,2-2,", 206, "0-0,2-2"),
+        Case([(.range, "bytes=0-0,2-2"), (.ifRange, "\"v1\"")], 206, "0-0,2-2"),
+        Case([(.range, "bytes=0-0,2-2"), (.ifRange, "\"v2\"")], 200, "0-999"),
+        Case([(.range, "bytes=0-0,2-2")], 200, method: .head),
+        // At most one of them selects anything.
+        Case("bytes=0-1,5000-", 206, "0-1"), Case("bytes=-0,5-6", 206, "5-6"), Case("bytes=1000-,2000-", 416),
+        Case("bytes=0-0,5-4", 200, "0-999"),
+        // Never more bytes than the object has, all that stands between the parts included.
+        Case("bytes=0-,0-,0-,0-", 200, "0-999"), Case("bytes=0-499,500-999", 200, "0-999"),
+        Case("bytes=0-9,20-29", 200, "0-99", size: 100),
+        // At most sixteen.
+        Case("bytes=" + list(16), 206, list(16), size: 100_000),
+        Case("bytes=" + list(17), 200, "0-99999", size: 100_000),
+        Case("bytes=" + list(5_000), 200, "0-99999", size: 100_000),
+        Case("bytes=0-0," + list(16, from: 200_000), 200, "0-99999", size: 100_000),
         // HEAD knows no ranges.
         Case([(.range, "bytes=0-1")], 200, method: .head), Case([(.range, "bytes=5000-")], 200, method: .head),
         Case([], 200, method: .head),
@@ -172,10 +200,10 @@ struct ResponsePlannerTests {
     func theTableHolds(one: Case) throws {
         let plan = try Self.plan(one)
         #expect(plan.status.code == one.status)
-        if case .bytes(let range) = plan.body {
-            #expect(range.description == one.range)
-        } else {
-            #expect(one.range == nil)
+        switch plan.body {
+        case .bytes(let range): #expect(range.description == one.range)
+        case .parts(let parts): #expect(parts.ranges.map(\.description).joined(separator: ",") == one.range)
+        case .none, .problem: #expect(one.range == nil)
         }
         Self.checkConsistency(plan, size: one.size, method: one.method)
     }
@@ -188,6 +216,39 @@ struct ResponsePlannerTests {
         #expect(fields[.contentType] == "video/mp4")
         #expect(fields[.lastModified] == Self.modified)
         #expect(fields[.xContentTypeOptions] == "nosniff")
+    }
+
+    @Test func severalRangesAreFramedAsMIMEHasIt() throws {
+        let plan = try Self.plan(Case("bytes=0-1,5-6", 206))
+        guard case .parts(let parts) = plan.body else {
+            Issue.record("\(plan)")
+            return
+        }
+        #expect(
+            parts.heading(0)
+                == "--a-boundary\r\nContent-Type: video/mp4\r\nContent-Range: bytes 0-1/1000\r\n\r\n")
+        #expect(
+            parts.heading(1)
+                == "\r\n--a-boundary\r\nContent-Type: video/mp4\r\nContent-Range: bytes 5-6/1000\r\n\r\n")
+        #expect(parts.closing == "\r\n--a-boundary--\r\n")
+        #expect(parts.length == Int64((parts.heading(0) + parts.heading(1) + parts.closing).utf8.count + 4))
+    }
+
+    @Test func noTwoBoundariesAreAlike() {
+        let boundaries = Set((0..<1_000).map { _ in MultipartRanges.randomBoundary() })
+        #expect(boundaries.count == 1_000)
+        // RFC 2046 section 5.1.1: at most 70 characters, here of those that need no quotes.
+        let plain = boundaries.allSatisfy { boundary in
+            boundary.utf8.count <= 70 && boundary.allSatisfy { $0.isHexDigit || "milrace-".contains($0) }
+        }
+        #expect(plain)
+    }
+
+    @Test func theBytesHaveAName() throws {
+        for one in [Case([], 200), Case("bytes=0-1", 206), Case([], 200, method: .head)] {
+            #expect(try Self.plan(one).fields[.contentDisposition] == "inline")
+        }
+        #expect(try Self.plan(Case("bytes=1000-", 416)).fields[.contentDisposition] == nil)
     }
 
     @Test func anUnsatisfiableRangeIsToldTheSize() throws {

@@ -20,10 +20,16 @@ TO_RUN = ("rabbitmq-server",)
 TO_COMPILE_C = ("gcc", "libc6-dev")
 # The HTTP client that benchmarks upload and download with.
 TO_TRANSFER = ("curl",)
-# What only the servers of a test run need: certificates.
-TO_TEST = ("openssl",)
+# What benchmarks drive HTTP with, and the file server that is their peer.
+TO_LOAD = ("wrk", "nginx-light", "curl")
+# What only a test run needs: certificates, and a client that speaks HTTP/2.
+TO_TEST = ("openssl", "curl")
 # Services that Debian would start now and at every boot; ours is a private one.
-SYSTEM_SERVICES = {"rabbitmq-server": ["rabbitmq-server.service"], "erlang-base": ["epmd.service", "epmd.socket"]}
+SYSTEM_SERVICES = {
+    "nginx-light": ["nginx.service"],
+    "rabbitmq-server": ["rabbitmq-server.service"],
+    "erlang-base": ["epmd.service", "epmd.socket"],
+}
 
 GUARD = Path("/usr/sbin/policy-rc.d")
 GUARD_MARK = "# Put here by Millrace's ops for the time of one installation; safe to delete."

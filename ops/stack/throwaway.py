@@ -6,9 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import cluster
+from . import cluster, network, services
 from .layout import ROOT, Layout
 from .progress import Progress
 from .servers import Servers, start_object_stores, start_servers
@@ -49,6 +50,42 @@ def servers(
         shut_down(state, progress)
         keep_logs(layout, home)
         shutil.rmtree(layout.directory, ignore_errors=True)
+
+
+@dataclass
+class RunningStack:
+    """Servers and workers that a benchmark has for itself; it starts what stands before them."""
+
+    layout: Layout
+    state: State
+    family: services.Services
+    broker_url: str
+
+
+@contextmanager
+def stack(progress: Progress, products: Path) -> Iterator[RunningStack]:
+    """A whole stack but for the gateway, with throwaway data, gone when the block ends, however it ends."""
+    with servers(progress) as (state, found):
+        layout = state.layout
+        common = {"HOST": network.HOST, "RABBIT": found["RABBIT"]}
+        by_kind = {
+            services.METADATA: {"DBHOST": found["DBHOST"], "DBNAME": services.METADATA},
+            services.STORAGE: {
+                "DBHOST": found["DBHOST"],
+                "DBNAME": services.STORAGE,
+                "STORAGE_PROVIDER": "filesystem",
+                "STORAGE_DIRECTORY": str(layout.storage),
+            },
+            services.GATEWAY: {},
+        }
+        family = services.Services(layout, state, products, common, by_kind)
+        ports = network.free_ports(2)
+        workers = [
+            family.start(kind, kind, port)
+            for kind, port in zip((services.METADATA, services.STORAGE), ports, strict=True)
+        ]
+        services.await_ready(workers, progress, "start the workers")
+        yield RunningStack(layout, state, family, found["RABBIT"])
 
 
 def keep_logs(layout: Layout, home: Path) -> None:

@@ -2,9 +2,12 @@
 
 import argparse
 import json
+import tempfile
 import unittest
+import xml.etree.ElementTree
+from pathlib import Path
 
-from benchmarks import rpc, storage
+from benchmarks import delivery, delivery_stack, picture, rpc, storage
 from benchmarks.figures import Goal, Row, as_json, of_pairs, percentile
 from benchmarks.processors import bound
 from benchmarks.storage_runs import Transfer
@@ -140,6 +143,39 @@ class StorageRowTests(unittest.TestCase):
         rows = {row.work: (row.ours, row.peer, row.ratio) for row in storage._use_rows("gridfs", runs)}
         self.assertEqual(rows["gridfs: upload, gateway, peak memory"], (3, None, None))
         self.assertEqual(rows["gridfs: upload, mongod, peak memory"], (4, 2, 2))
+
+class PictureTests(unittest.TestCase):
+    ROWS = [
+        Row("hot <ranges> & more", "requests/s", 9.0, 10.0, 0.9, Goal(">=", 0.65)),
+        Row("cold", "bytes/s", 1.0, 10.0, 0.1, Goal(">=", 0.7)),
+        Row("alone", "s", 1.0),
+    ]
+
+    def test_it_is_a_picture_of_the_rows_that_have_a_ratio(self) -> None:
+        drawn = picture.of_ratios("Title", "sub", self.ROWS, "nginx")
+        root = xml.etree.ElementTree.fromstring(drawn)
+        texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+        self.assertIn("hot <ranges> & more", texts)
+        self.assertIn("0.90", texts)
+        self.assertNotIn("alone", texts)
+
+    def test_a_goal_that_is_missed_has_another_color(self) -> None:
+        drawn = picture.of_ratios("Title", "sub", self.ROWS, "nginx")
+        self.assertEqual((drawn.count("#0f766e"), drawn.count("#c2410c")), (1, 1))
+
+
+class DeliveryTests(unittest.TestCase):
+    def test_what_a_gateway_says_at_its_end_is_read(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "log"
+            log.write_text("notice: chunks delivered [VideoStreaming] cache=12 shared=3 storage=128\n")
+            self.assertEqual(delivery_stack.chunks(log), {"cache": 12, "shared": 3, "storage": 128})
+
+    def test_films_have_ids_of_their_own_and_those_that_are_read_whole_fit_the_goals(self) -> None:
+        self.assertEqual(len({film.id for film in delivery.FILMS}), len(delivery.FILMS))
+        self.assertEqual({len(film.id) for film in delivery.FILMS}, {24})
+        self.assertEqual(delivery.CROWD.size % delivery.CHUNK_BYTES, 0)
+
 
 if __name__ == "__main__":
     unittest.main()

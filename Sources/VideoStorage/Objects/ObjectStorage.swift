@@ -51,6 +51,19 @@ struct ObjectStorage: StorageService {
         facts(of: try await current(key, deadline: deadline))
     }
 
+    /// See ``Domain/StorageService/open(_:at:deadline:)``. The version of the chunk is named by the facts, so the two cannot
+    /// be of different ones.
+    func open(
+        _ key: StorageKey, at start: ReadStart, deadline: Deadline
+    ) async throws(ServiceError) -> OpenedObject {
+        let facts = try await stat(key, deadline: deadline)
+        guard let index = start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes) else {
+            return OpenedObject(facts: facts, first: nil)
+        }
+        let address = ChunkAddress(key: key, version: facts.version, index: index, chunkBytes: facts.chunkBytes)
+        return OpenedObject(facts: facts, first: try await read(address, deadline: deadline))
+    }
+
     /// The entry of an object, after a look at its blob. See ``stat(_:deadline:)``.
     func current(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> CatalogueEntry {
         for _ in 1...Self.maxAdoptionAttempts {

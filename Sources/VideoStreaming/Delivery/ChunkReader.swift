@@ -1,23 +1,34 @@
 import Domain
-import NIOCore
 
-/// Reads the chunks of one version of an object, and believes nothing: each answer is checked against what was asked.
+/// Reads the chunks of one version of an object for one stream.
 struct ChunkReader: Sendable {
-    /// Where the bytes come from.
-    let storage: any StorageService
+    /// Where the chunks come from.
+    let source: ContentSource
     /// The object, as it was when the response was planned.
     let facts: ObjectFacts
     /// How long to wait, and how often to try.
     let limits: DeliveryLimits
 
+    /// The chunk, if the cache has it.
+    ///
+    /// - Throws: `corrupt` when it is of an object of another size.
+    func remembered(_ index: Int64) throws(ServiceError) -> Chunk? {
+        guard let chunk = source.rememberedChunk(facts.address(ofChunk: index)) else { return nil }
+        try facts.check(chunk)
+        return chunk
+    }
+
+    /// Whether the cache has it.
+    func holds(_ index: Int64) -> Bool {
+        source.holds(facts.address(ofChunk: index))
+    }
+
     /// One attempt to read a chunk.
     ///
-    /// - Throws: what the storage service throws; `conflict` when the bytes belong to another version than planned,
-    ///   `corrupt` when they are not those of this chunk. Neither can be mended by trying again.
+    /// - Throws: what ``ContentSource/chunk(_:deadline:)`` does.
     func read(_ index: Int64, deadline: Deadline) async throws(ServiceError) -> Chunk {
-        let address = ChunkAddress(key: facts.key, version: facts.version, index: index, chunkBytes: facts.chunkBytes)
-        let chunk = try await storage.read(address, deadline: deadline)
-        try check(chunk, index: index)
+        let chunk = try await source.chunk(facts.address(ofChunk: index), deadline: deadline)
+        try facts.check(chunk)
         return chunk
     }
 
@@ -55,21 +66,5 @@ struct ChunkReader: Sendable {
     /// Whether the same read may succeed a little later.
     static func mayPass(_ error: ServiceError) -> Bool {
         error.isTransient || error.code == .deadlineExceeded
-    }
-
-    private func check(_ chunk: Chunk, index: Int64) throws(ServiceError) {
-        let offset = index * Int64(facts.chunkBytes)
-        let count = min(Int64(facts.chunkBytes), facts.size - offset)
-        guard chunk.version == facts.version else {
-            throw ServiceError(.conflict, "The bytes of \"\(facts.key)\" were replaced while they were read.")
-        }
-        guard chunk.offset == offset, chunk.objectSize == facts.size, chunk.bytes.readableBytes == count else {
-            throw ServiceError(
-                .corrupt,
-                """
-                Chunk \(index) of "\(facts.key)" should be \(count) bytes at \(offset) of \(facts.size); storage sent \
-                \(chunk.bytes.readableBytes) bytes at \(chunk.offset) of \(chunk.objectSize).
-                """)
-        }
     }
 }

@@ -4,19 +4,24 @@ import NIOCore
 /// Delivers a range of an object in order, reading ahead of the viewer by a bounded window of chunks.
 ///
 /// Guarantees: the bytes come in order, each once, all of one version: a chunk that does not begin where the one before it
-/// ended cuts the stream, whatever went wrong. No more than ``DeliveryLimits/readAheadChunks``
-/// chunks are held or waited for, because a chunk is only asked for when the window has room, and the window moves only when
-/// the viewer has taken the chunk before; when it returns or throws, nothing is being read any more.
+/// ended cuts the stream, whatever went wrong. No more than ``DeliveryLimits/readAheadChunks`` chunks are held or waited
+/// for, because a chunk is only asked for when the window has room, and the window moves only when the viewer has taken the
+/// chunk before. All but the one that the viewer waits for come out of the ``ReadAheadBudget``. When it returns or throws,
+/// it waits for nothing any more.
 ///
-/// A chunk that fails when it is read ahead is not tried again before the viewer needs it: so a system in trouble is asked
-/// by each stream for one chunk at a time only.
+/// What the cache has is not read ahead. A chunk that fails when it is read ahead is not tried again before the viewer needs
+/// it: so a system in trouble is asked by each stream for one chunk at a time only.
 struct ChunkStream: Sendable {
     /// Reads and checks the chunks.
     let reader: ChunkReader
     /// The bytes to deliver.
     let range: ByteRange
-    /// The first of the range's chunks, which was read before the response was begun.
-    let first: Chunk
+    /// The first of the range's chunks, where it has been read already.
+    let first: Chunk?
+    /// What may be held ahead of the viewer.
+    let budget: ReadAheadBudget
+
+    private typealias Group = ThrowingTaskGroup<Arrival, any Error>
 
     /// What has come of reading one chunk ahead.
     private struct Arrival {
@@ -24,39 +29,64 @@ struct ChunkStream: Sendable {
         let result: Result<Chunk, ServiceError>
     }
 
+    /// What is read ahead of the viewer.
+    private struct Ahead {
+        var window: ReadAheadWindow
+        var part: ReadAheadBudget.Part
+        /// The first chunk that has not been looked at yet.
+        var next: Int64
+        /// Chunks that were asked for, and what has come of it so far.
+        var asked: [Int64: Result<Chunk, ServiceError>?] = [:]
+    }
+
+    private var chunkBytes: Int { reader.facts.chunkBytes }
+
     /// Delivers the bytes.
     ///
     /// - Parameter send: Takes the next bytes; returns when the viewer has room for more.
     /// - Throws: ``StreamFailure``, or `CancellationError` when the task was cancelled.
     @concurrent func deliver(to send: @concurrent (ByteBuffer) async throws -> Void) async throws {
-        let indexes = range.chunkIndexes(chunkBytes: reader.facts.chunkBytes)
+        let indexes = range.chunkIndexes(chunkBytes: chunkBytes)
+        guard indexes.count > 1 else {
+            let index = indexes.lowerBound
+            return try await hand(try await needed(index, since: .now), at: index, to: send)
+        }
         try await withThrowingTaskGroup(of: Arrival.self) { group in
-            var window = ReadAheadWindow(limit: reader.limits.readAheadChunks)
-            var arrived: [Int64: Result<Chunk, ServiceError>] = [:]
-            var nextToRead = indexes.lowerBound + 1
+            var ahead = Ahead(
+                window: ReadAheadWindow(limit: reader.limits.readAheadChunks), part: budget.enter(),
+                next: indexes.lowerBound + 1)
             var lastProgress = ContinuousClock.now
             for index in indexes {
-                while nextToRead <= indexes.upperBound, nextToRead - index < Int64(window.chunks) {
-                    startReading(nextToRead, in: &group)
-                    nextToRead += 1
-                }
+                readAhead(of: index, upTo: indexes.upperBound, &ahead, in: &group)
                 let chunk: Chunk
-                if index == indexes.lowerBound {
-                    chunk = first
+                let wasAskedFor = ahead.asked[index] != nil
+                if wasAskedFor {
+                    chunk = try await arrived(index, &ahead, in: &group, since: lastProgress)
                 } else {
-                    while arrived[index] == nil, let arrival = try await group.next() {
-                        arrived[arrival.index] = arrival.result
-                    }
-                    chunk = try await usable(arrived.removeValue(forKey: index), index, since: lastProgress)
+                    chunk = try await needed(index, since: lastProgress)
                 }
-                try await deliver(chunk, at: index, to: send)
+                try await hand(chunk, at: index, to: send)
+                if wasAskedFor { ahead.part.giveBack(chunkBytes) }
                 lastProgress = .now
-                window.advance()
+                ahead.window.advance()
             }
         }
     }
 
-    private func startReading(_ index: Int64, in group: inout ThrowingTaskGroup<Arrival, any Error>) {
+    /// Asks for the chunks that the window has room for, unless the cache has them.
+    private func readAhead(of index: Int64, upTo last: Int64, _ ahead: inout Ahead, in group: inout Group) {
+        ahead.next = max(ahead.next, index + 1)
+        while ahead.next <= last, ahead.next - index < Int64(ahead.window.chunks) {
+            if !reader.holds(ahead.next) {
+                guard ahead.part.take(chunkBytes) else { return }
+                ahead.asked.updateValue(nil, forKey: ahead.next)
+                startReading(ahead.next, in: &group)
+            }
+            ahead.next += 1
+        }
+    }
+
+    private func startReading(_ index: Int64, in group: inout Group) {
         // The result is complete before the arrival is made of it: a closure that returned a tuple around a typed `try`
         // lost the index, when optimized by Swift 6.3.1, and chunks were taken for others.
         group.addTask { [reader] in
@@ -67,30 +97,49 @@ struct ChunkStream: Sendable {
 
     /// The chunk that was read ahead, or, when that attempt failed in a way that may pass, the chunk read persistently
     /// within what is left of the stall budget.
-    private func usable(
-        _ result: Result<Chunk, ServiceError>?, _ index: Int64, since lastProgress: ContinuousClock.Instant
+    private func arrived(
+        _ index: Int64, _ ahead: inout Ahead, in group: inout Group, since lastProgress: ContinuousClock.Instant
     ) async throws -> Chunk {
+        let began = ContinuousClock.now
+        var hasWaited = false
+        while case .some(.none) = ahead.asked[index], let arrival = try await group.next() {
+            ahead.asked[arrival.index] = arrival.result
+            hasWaited = true
+        }
+        if hasWaited { reader.source.metrics.stalled(began.duration(to: .now)) }
+        let result = ahead.asked.removeValue(forKey: index)?.flatMap(\.self)
+        switch result {
+        case .success(let chunk):
+            return chunk
+        case .failure(let error) where !ChunkReader.mayPass(error):
+            try Task.checkCancellation()
+            throw StreamFailure.source(error)
+        case .failure, nil:
+            return try await needed(index, since: lastProgress)
+        }
+    }
+
+    /// The chunk that the viewer waits for: the one that was read already, else the cache's, else storage's.
+    private func needed(_ index: Int64, since lastProgress: ContinuousClock.Instant) async throws -> Chunk {
+        if let first, first.offset == index * Int64(chunkBytes) { return first }
         do {
-            switch result {
-            case .success(let chunk):
-                return chunk
-            case .failure(let error) where !ChunkReader.mayPass(error):
-                throw error
-            case .failure, nil:
-                try Task.checkCancellation()
-                let giveUp = Deadline.after(reader.limits.stallBudget, from: lastProgress)
-                return try await reader.readPersistently(index, giveUp: giveUp)
-            }
+            if let chunk = try reader.remembered(index) { return chunk }
+            try Task.checkCancellation()
+            let began = ContinuousClock.now
+            let giveUp = Deadline.after(reader.limits.stallBudget, from: lastProgress)
+            let chunk = try await reader.readPersistently(index, giveUp: giveUp)
+            reader.source.metrics.stalled(began.duration(to: .now))
+            return chunk
         } catch let error as ServiceError {
             try Task.checkCancellation()
             throw StreamFailure.source(error)
         }
     }
 
-    @concurrent private func deliver(
+    @concurrent private func hand(
         _ chunk: Chunk, at index: Int64, to send: @concurrent (ByteBuffer) async throws -> Void
     ) async throws {
-        guard chunk.offset == index * Int64(reader.facts.chunkBytes),
+        guard chunk.offset == index * Int64(chunkBytes),
             let slice = range.slice(ofChunkAt: chunk.offset, count: chunk.bytes.readableBytes),
             let bytes = chunk.bytes.getSlice(at: chunk.bytes.readerIndex + slice.lowerBound, length: slice.count)
         else {

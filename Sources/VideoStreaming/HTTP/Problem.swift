@@ -61,6 +61,11 @@ extension Problem {
             fields: [.allow: names])
     }
 
+    /// A target that is longer than any that leads somewhere (RFC 9110 section 15.5.15).
+    static func targetTooLong(_ maxBytes: Int) -> Problem {
+        Problem(status: .uriTooLong, detail: "The target of a request has at most \(maxBytes) bytes here.")
+    }
+
     /// A path that leads nowhere.
     static let unknownPath = Problem(
         status: .notFound,

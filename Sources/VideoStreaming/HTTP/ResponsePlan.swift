@@ -9,6 +9,8 @@ struct ResponsePlan: Sendable, Equatable {
         case none
         /// These bytes of the object.
         case bytes(ByteRange)
+        /// Several ranges of the object.
+        case parts(MultipartRanges)
         /// A problem document.
         case problem(Problem)
     }

@@ -5,8 +5,10 @@ import HTTPTypes
 /// (section 14). Pure: the same input always gives the same plan.
 ///
 /// Where the RFC leaves a choice:
-/// - Several satisfiable ranges get the whole object with 200 (section 14.2 allows a server to ignore `Range`); if only
-///   one of them is satisfiable, that one is sent with 206.
+/// - Several satisfiable ranges are sent as `multipart/byteranges`, in the order in which they were asked for, overlapping
+///   ones as they are; if only one of them is satisfiable, that one is sent by itself. Where more than
+///   ``MultipartRanges/maxCount`` are asked for, or the body would be longer than the object, the whole object is sent with
+///   200 (section 14.2 allows a server to ignore `Range`).
 /// - A `Range` that is malformed, in an unknown unit or sent twice is ignored.
 /// - `Cache-Control: no-cache` lets caches keep the bytes but makes them ask before each use: the bytes behind an id may
 ///   be replaced at any time, and asking costs one 304.
@@ -17,6 +19,10 @@ struct ResponsePlanner: Sendable {
     let contentType: String
     /// The time at which the answer is made.
     let now: HTTPDate
+    /// Other fields of every answer that has the object's bytes, or would have them.
+    var extraFields = HTTPFields()
+    /// Makes what separates the parts of a body.
+    var makeBoundary: @Sendable () -> String = MultipartRanges.randomBoundary
 
     /// The strong validator: the version names one immutable state of the bytes.
     private var entityTag: EntityTag { EntityTag(strong: facts.version.description) }
@@ -37,12 +43,10 @@ struct ResponsePlanner: Sendable {
         guard method == .get, let text = fields[.range], ifRangeHolds(fields),
             let specifiers = RangeSpecifier.list(text)
         else { return whole(method: method) }
-        let satisfiable = specifiers.lazy.compactMap { $0.resolved(size: facts.size) }.prefix(2)
-        switch satisfiable.count {
-        case 0: return unsatisfiable()
-        case 1: return satisfiable.first.map(partial) ?? whole(method: method)
-        default: return whole(method: method)
-        }
+        guard specifiers.count <= MultipartRanges.maxCount else { return whole(method: method) }
+        let satisfiable = specifiers.compactMap { $0.resolved(size: facts.size) }
+        guard let first = satisfiable.first else { return unsatisfiable() }
+        return satisfiable.count == 1 ? partial(first) : several(satisfiable) ?? whole(method: method)
     }
 }
 
@@ -97,6 +101,7 @@ extension ResponsePlanner {
 
     private func representation(length: Int64) -> HTTPFields {
         var fields = validators
+        fields.append(contentsOf: extraFields)
         fields[.acceptRanges] = "bytes"
         fields[.contentType] = contentType
         fields[.contentLength] = String(length)
@@ -114,6 +119,17 @@ extension ResponsePlanner {
         var fields = representation(length: range.count)
         fields[.contentRange] = "bytes \(range)/\(facts.size)"
         return ResponsePlan(status: .partialContent, fields: fields, body: .bytes(range))
+    }
+
+    /// - Returns: `nil` when it would be more than the whole.
+    private func several(_ ranges: [ByteRange]) -> ResponsePlan? {
+        let parts = MultipartRanges(
+            ranges: ranges, size: facts.size, contentType: contentType, boundary: makeBoundary())
+        let length = parts.length
+        guard length <= facts.size else { return nil }
+        var fields = representation(length: length)
+        fields[.contentType] = parts.mediaType
+        return ResponsePlan(status: .partialContent, fields: fields, body: .parts(parts))
     }
 
     private func unsatisfiable() -> ResponsePlan {

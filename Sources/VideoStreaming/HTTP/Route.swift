@@ -45,10 +45,18 @@ enum Route: Sendable, Equatable {
     /// What can be done there.
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .page, .health, .readiness, .content(nil): [.get, .head]
-        case .list: [.get, .head, .post]
-        case .record: [.get, .head, .patch, .delete]
-        case .content: [.get, .head, .put]
+        case .page, .health, .readiness, .content(nil): [.get, .head, .options]
+        case .list: [.get, .head, .options, .post]
+        case .record: [.get, .head, .options, .patch, .delete]
+        case .content: [.get, .head, .options, .put]
+        }
+    }
+
+    /// Whether pages of other origins may read it.
+    var isForOtherOrigins: Bool {
+        switch self {
+        case .list, .record, .content: true
+        case .page, .health, .readiness: false
         }
     }
 

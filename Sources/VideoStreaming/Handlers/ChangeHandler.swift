@@ -14,6 +14,8 @@ import NIOCore
 struct ChangeHandler: Sendable {
     /// Knows the records.
     let metadata: any MetadataService
+    /// Remembers what is delivered, and forgets here what has changed.
+    let source: ContentSource
     /// Who may change them.
     let access: WriteAccess
     /// Limits and deadlines.
@@ -48,6 +50,7 @@ struct ChangeHandler: Sendable {
                     try await metadata.update(
                         id, fields.change, revision: revision, command: command, deadline: deadline)
                 }
+                source.recordChanged(id)
                 var reply = Reply(json: VideoDocument(video))
                 reply.fields[.eTag] = EntityTag(revision: video.revision).description
                 return reply
@@ -66,6 +69,7 @@ struct ChangeHandler: Sendable {
                 try await persistently(deadline) { [metadata] (deadline) throws(ServiceError) in
                     try await metadata.delete(id, revision: revision, command: command, deadline: deadline)
                 }
+                source.recordChanged(id)
                 return Reply(status: .noContent, fields: HTTPFields(), body: .none)
             } catch {
                 throw Self.refusal(error, isConditional: revision != nil)

@@ -1,6 +1,5 @@
 import Domain
 import HTTPTypes
-import Logging
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -8,88 +7,138 @@ import Logging
     import Foundation
 #endif
 
-/// Answers for a video's bytes: finds the record, asks storage about the object, plans the answer, and reads the first
-/// chunk before the head is sent, so that an early failure is a problem document and not a response that is cut.
+/// Answers for a video's bytes: finds the record, learns the object's facts, plans the answer, and has the first chunk before
+/// the head is sent, so that an early failure is a problem document and not a response that is cut.
 struct ContentHandler: Sendable {
-    /// Knows which object a video's bytes are in.
-    let metadata: any MetadataService
-    /// Has the bytes.
-    let storage: any StorageService
+    /// Where records, facts and chunks come from.
+    let source: ContentSource
+    /// What streams may hold ahead of their viewers.
+    let budget: ReadAheadBudget
     /// Limits and deadlines.
     let configuration: GatewayConfiguration
 
+    /// A request, as far as it matters here.
+    private struct Asked {
+        var method: HTTPRequest.Method
+        var fields: HTTPFields
+        var video: PlayableVideo
+        var deadline: Deadline
+    }
+
+    /// What the answer is planned with.
+    private struct Known {
+        var facts: ObjectFacts
+        /// The chunk that came with the facts.
+        var chunk: Chunk?
+    }
+
     /// Answers GET or HEAD.
-    func reply(to method: HTTPRequest.Method, fields: HTTPFields, id: VideoID, logger: Logger) async -> Reply {
+    func reply(to method: HTTPRequest.Method, fields: HTTPFields, id: VideoID) async -> Reply {
         let deadline = configuration.requestDeadline
+        var timing = ServerTiming()
         do throws(ServiceError) {
-            let video = try await metadata.find(id, deadline: deadline)
-            try Self.checkPlayable(video)
-            let key = try Self.key(of: video, logger: logger)
+            let video = try await source.video(id, deadline: deadline)
+            timing.found()
+            let asked = Asked(method: method, fields: fields, video: video, deadline: deadline)
             do throws(ServiceError) {
-                return try await reply(to: method, fields: fields, video: video, key: key, deadline: deadline)
+                return try await reply(to: asked, &timing)
             } catch  where error.code == .conflict {
-                // Replaced between stat and read: once more with the new version, before anything is sent.
-                return try await replyAfterReplacement(to: method, fields, video, key, deadline)
+                // Replaced between facts and read: once more with the new version, before anything is sent.
+                source.objectChanged(video.key)
+                return try await replyAfterReplacement(to: asked, &timing)
             }
         } catch {
             return Reply(error)
         }
     }
 
-    private func reply(
-        to method: HTTPRequest.Method, fields: HTTPFields, video: Video, key: StorageKey, deadline: Deadline
-    ) async throws(ServiceError) -> Reply {
-        let facts = try await stat(key, deadline: deadline)
+    private func reply(to asked: Asked, _ timing: inout ServerTiming) async throws(ServiceError) -> Reply {
+        let known = try await known(asked)
+        let facts = known.facts
         let planner = ResponsePlanner(
             facts: facts,
-            contentType: MediaType.choose(stored: facts.contentType, recorded: video.contentType, key: key),
-            now: try Self.now())
-        let plan = planner.plan(method: method, fields: fields)
+            contentType: MediaType.choose(
+                stored: facts.contentType, recorded: asked.video.contentType, key: asked.video.key),
+            now: try Self.now(), extraFields: [.contentDisposition: asked.video.disposition])
+        var plan = planner.plan(method: asked.method, fields: asked.fields)
         switch plan.body {
         case .none:
             return Reply(status: plan.status, fields: plan.fields, body: .none)
         case .problem(let problem):
             return Reply(problem, fields: plan.fields)
         case .bytes(let range):
-            let reader = ChunkReader(storage: storage, facts: facts, limits: configuration.delivery)
-            let first = try await firstChunk(of: range, reader: reader, deadline: deadline)
-            let stream = ChunkStream(reader: reader, range: range, first: first)
+            let stream = try await stream([.range(range)], from: range, asked, known, &timing)
+            plan.fields[.serverTiming] = timing.description
+            return Reply(status: plan.status, fields: plan.fields, body: .stream(stream))
+        case .parts(let parts):
+            var segments: [ContentStream.Segment] = []
+            for (number, range) in parts.ranges.enumerated() {
+                segments += [.text(parts.heading(number)), .range(range)]
+            }
+            segments.append(.text(parts.closing))
+            let stream = try await stream(segments, from: parts.ranges[0], asked, known, &timing)
+            plan.fields[.serverTiming] = timing.description
             return Reply(status: plan.status, fields: plan.fields, body: .stream(stream))
         }
     }
 
     private func replyAfterReplacement(
-        to method: HTTPRequest.Method, _ fields: HTTPFields, _ video: Video, _ key: StorageKey, _ deadline: Deadline
+        to asked: Asked, _ timing: inout ServerTiming
     ) async throws(ServiceError) -> Reply {
         do throws(ServiceError) {
-            return try await reply(to: method, fields: fields, video: video, key: key, deadline: deadline)
+            return try await reply(to: asked, &timing)
         } catch  where error.code == .conflict {
             throw ServiceError(.unavailable, "The video is being replaced just now; try again.", cause: error)
         }
     }
 
-    private func stat(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
-        let facts: ObjectFacts
+    /// The facts, with the first chunk where its bytes will be sent for all that is known.
+    private func known(_ asked: Asked) async throws(ServiceError) -> Known {
+        let key = asked.video.key
+        if let facts = source.rememberedFacts(key) { return Known(facts: facts) }
         do throws(ServiceError) {
-            facts = try await storage.stat(key, deadline: deadline)
+            let start = Self.start(asked.fields)
+            guard asked.method == .get, !asked.fields.areConditional, !source.likelyHolds(key, at: start) else {
+                return Known(facts: try await source.facts(key, deadline: asked.deadline))
+            }
+            let opened = try await source.open(key, at: start, deadline: asked.deadline)
+            return Known(facts: opened.facts, chunk: opened.first)
         } catch {
             throw Self.explained(error, key: key)
         }
-        guard facts.size >= 0, facts.size < Int64.max, StorageLimits.chunkBytesRange.contains(facts.chunkBytes) else {
-            throw ServiceError(
-                .internal, "Storage says \"\(key)\" has \(facts.size) bytes in chunks of \(facts.chunkBytes).")
-        }
-        return facts
     }
 
-    private func firstChunk(
-        of range: ByteRange, reader: ChunkReader, deadline: Deadline
-    ) async throws(ServiceError) -> Chunk {
+    private func stream(
+        _ segments: [ContentStream.Segment], from range: ByteRange, _ asked: Asked, _ known: Known,
+        _ timing: inout ServerTiming
+    ) async throws(ServiceError) -> ContentStream {
+        let reader = ChunkReader(source: source, facts: known.facts, limits: configuration.delivery)
+        let index = range.chunkIndexes(chunkBytes: known.facts.chunkBytes).lowerBound
+        let first: Chunk
         do throws(ServiceError) {
-            return try await reader.read(
-                range.chunkIndexes(chunkBytes: reader.facts.chunkBytes).lowerBound, deadline: deadline)
+            if let chunk = known.chunk, chunk.offset == index * Int64(known.facts.chunkBytes) {
+                first = chunk
+                timing.hasFirst(from: .storage)
+            } else if let chunk = try reader.remembered(index) {
+                first = chunk
+                timing.hasFirst(from: .cache)
+            } else {
+                first = try await reader.read(index, deadline: asked.deadline)
+                timing.hasFirst(from: .storage)
+            }
         } catch {
-            throw Self.explained(error, key: reader.facts.key)
+            throw Self.explained(error, key: asked.video.key)
+        }
+        return ContentStream(reader: reader, segments: segments, first: first, budget: budget)
+    }
+
+    /// Where the first byte lies that is likely to be sent.
+    private static func start(_ fields: HTTPFields) -> ReadStart {
+        guard let text = fields[.range], let specifiers = RangeSpecifier.list(text), let first = specifiers.first
+        else { return .offset(0) }
+        switch first {
+        case .bounded(let start, _), .from(let start): return .offset(start)
+        case .suffix(let count): return .suffix(count)
         }
     }
 
@@ -109,34 +158,17 @@ struct ContentHandler: Sendable {
         }
     }
 
-    private static func checkPlayable(_ video: Video) throws(ServiceError) {
-        switch video.state {
-        case .ready:
-            return
-        case .awaitingUpload:
-            throw ServiceError(.notFound, "The video \(video.id) has no bytes yet: its upload is not finished.")
-        case .deleted:
-            throw ServiceError(.notFound, "There is no video \(video.id): it was deleted.")
-        }
-    }
-
-    /// The key of the record. One that is refused is the fault of whoever wrote the record: the viewer is told that
-    /// something is wrong here, the log what it is, and storage is not asked at all.
-    static func key(of video: Video, logger: Logger) throws(ServiceError) -> StorageKey {
-        do throws(ServiceError) {
-            return try StorageKey(video.videoPath)
-        } catch {
-            logger.warning(
-                "refused the videoPath of a record",
-                metadata: ["video": "\(video.id)", "reason": "\(error.message)"])
-            throw ServiceError(.internal, "The record \(video.id) has a videoPath that is refused.", cause: error)
-        }
-    }
-
     private static func now() throws(ServiceError) -> HTTPDate {
         guard let now = HTTPDate(Date()) else {
             throw ServiceError(.internal, "The clock of this machine is outside the years 1 to 9999.")
         }
         return now
+    }
+}
+
+extension HTTPFields {
+    /// Whether the answer may be one without the object's bytes. `If-Range` is no such condition.
+    fileprivate var areConditional: Bool {
+        contains(.ifMatch) || contains(.ifNoneMatch) || contains(.ifModifiedSince) || contains(.ifUnmodifiedSince)
     }
 }

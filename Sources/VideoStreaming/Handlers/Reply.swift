@@ -12,7 +12,7 @@ struct Reply: Sendable {
         /// These bytes; the server sets the length, and leaves them out when it answers HEAD.
         case bytes(ByteBuffer)
         /// A video; the fields say its length.
-        case stream(ChunkStream)
+        case stream(ContentStream)
     }
 
     /// The status.

@@ -14,6 +14,8 @@ struct UploadHandler: Sendable {
     let metadata: any MetadataService
     /// Has the current bytes, for conditions.
     let storage: any StorageService
+    /// Remembers what is delivered, and forgets here what has changed.
+    let source: ContentSource
     /// Keeps the new ones.
     let uploads: any UploadService
     /// Who may write.
@@ -55,7 +57,9 @@ struct UploadHandler: Sendable {
             let received = try await transfer.receive(body, upload.id, plan)
             if let digest, digest != received.digest { throw Refusal.wrongDigest }
             let facts = try await commit(upload.id, received)
+            source.objectChanged(upload.key)
             let ready = try await tell(facts, id: video.id)
+            source.recordChanged(video.id)
             context.logger.info(
                 "an upload was taken in",
                 metadata: ["video": "\(video.id)", "version": "\(facts.version)", "bytes": "\(received.bytes)"])
@@ -115,7 +119,7 @@ struct UploadHandler: Sendable {
     }
 
     private func key(of video: Video, _ logger: Logger) throws(Refusal) -> StorageKey {
-        try refused { () throws(ServiceError) in try ContentHandler.key(of: video, logger: logger) }
+        try refused { () throws(ServiceError) in try PlayableVideo.key(of: video, logger: logger) }
     }
 
     private func begin(_ upload: NewUpload) async throws(Refusal) -> UploadPlan {

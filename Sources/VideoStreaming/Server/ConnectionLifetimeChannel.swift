@@ -7,6 +7,8 @@ import NIOCore
 /// Hummingbird notices a client that has gone only when it writes to it. A stream that waits for storage writes nothing, so
 /// here the task of each connection is cancelled as soon as its channel is closed, and with it every read that it waits for.
 ///
+/// And it does that work on the connection's own event loop (``EventLoopExecutor``).
+///
 /// Non-guarantee: a client that closes only its sending side (TCP FIN) may still want the answer, so that is no end. One
 /// that has closed both sides looks the same until the next write is answered with a reset; until then no more than the
 /// window of one stream is read for it.
@@ -14,15 +16,22 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
     /// What handles the connection.
     let base: Base
 
+    /// How much may wait for the socket before the next write waits, and when it goes on. NIO's own 64 KiB are less than a
+    /// chunk, so that each one would stop its stream and start it again; with these a chunk goes in, and the next one waits.
+    private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+        .init(low: 128 * 1_024, high: 384 * 1_024)
+    }
+
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Base.Value> {
-        base.setup(channel: channel, logger: logger)
+        channel.setOption(.writeBufferWaterMark, value: Self.waterMark)
+            .flatMap { base.setup(channel: channel, logger: logger) }
     }
 
     func handle(value: Base.Value, logger: Logger) async {
         let (ending, signal) = AsyncStream<Never>.makeStream()
         value.channel.closeFuture.whenComplete { _ in signal.finish() }
         await withDiscardingTaskGroup { group in
-            group.addTask { [base] in
+            group.addTask(executorPreference: EventLoopExecutor.of(value.channel.eventLoop)) { [base] in
                 await base.handle(value: value, logger: logger)
                 signal.finish()
             }

@@ -26,6 +26,8 @@ struct EndedExchange: Sendable {
 
     /// Writes the line of the access log.
     func log(to logger: Logger) {
+        // What nobody reads is not put together.
+        guard logger.logLevel <= .info else { return }
         var metadata: Logger.Metadata = [
             "method": "\(method.rawValue.prefix(32))",
             "target": "\(String(decoding: target.utf8.prefix(Self.maxTargetBytes), as: UTF8.self))",

@@ -12,6 +12,7 @@ final class Exchange: Sendable {
         var firstByteAt: ContinuousClock.Instant?
         var hasBegun = false
         var isReported = false
+        var hasStalled = false
     }
 
     private let method: HTTPRequest.Method
@@ -54,6 +55,11 @@ final class Exchange: Sendable {
         }
     }
 
+    /// Takes note that the viewer takes nothing, and that its connection is closed for that.
+    func viewerStalled() {
+        account.withLock { $0.hasStalled = true }
+    }
+
     /// Closes the account and reports; does nothing the second time.
     func end(_ outcome: Outcome) {
         let ended: EndedExchange? = account.withLock { account in
@@ -62,7 +68,8 @@ final class Exchange: Sendable {
             return EndedExchange(
                 method: method, target: target, route: route, status: account.hasBegun ? status : nil,
                 sentBytes: account.sentBytes,
-                outcome: outcome, duration: started.duration(to: .now),
+                outcome: account.hasStalled && outcome != .complete ? .stalled : outcome,
+                duration: started.duration(to: .now),
                 timeToFirstByte: account.firstByteAt.map { started.duration(to: $0) })
         }
         guard let ended else { return }

@@ -15,6 +15,10 @@ struct GatewayContext: RequestContext {
     /// The connection, to tell a client that went away from a failure on this side.
     let channel: any Channel
 
+    /// Whether this is one of many requests on a connection (HTTP/2), which then has a channel of its own: what stands above
+    /// it is the connection, and above that the server.
+    var isStream: Bool { channel.parent?.parent != nil }
+
     /// Takes the context over from the server.
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)

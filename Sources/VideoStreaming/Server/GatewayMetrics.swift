@@ -6,6 +6,7 @@ struct GatewayMetrics: Sendable {
     private let sentBytes = Counter(label: "gateway_sent_bytes_total")
     private let cutStreams = Counter(label: "gateway_cut_responses_total")
     private let abortedStreams = Counter(label: "gateway_aborted_responses_total")
+    private let stalledStreams = Counter(label: "gateway_stalled_responses_total")
     private let firstByte = Metrics.Timer(label: "gateway_first_byte_seconds", preferredDisplayUnit: .seconds)
     private let duration = Metrics.Timer(label: "gateway_request_seconds", preferredDisplayUnit: .seconds)
 
@@ -24,16 +25,9 @@ struct GatewayMetrics: Sendable {
         case .complete: break
         case .cut: cutStreams.increment()
         case .aborted: abortedStreams.increment()
+        case .stalled: stalledStreams.increment()
         }
         if let time = ended.timeToFirstByte { firstByte.recordNanoseconds(time.wholeNanoseconds) }
         duration.recordNanoseconds(ended.duration.wholeNanoseconds)
-    }
-}
-
-extension Duration {
-    fileprivate var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? .max : product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
     }
 }

@@ -18,6 +18,10 @@ struct GatewayResponder: HTTPResponder {
     let health: HealthHandler
     /// Answers for people.
     let page: PageHandler
+    /// Who else may read.
+    let crossOrigin: CrossOrigin
+    /// The longest target of a request.
+    let maxTargetBytes: Int
     /// What is counted.
     let metrics: GatewayMetrics
 
@@ -28,7 +32,8 @@ struct GatewayResponder: HTTPResponder {
     @Sendable func respond(to request: Request, context: GatewayContext) async throws -> Response {
         let started = ContinuousClock.now
         let route = Route(path: request.uri.path)
-        let reply = await reply(to: request, route: route, context)
+        var reply = await reply(to: request, route: route, context)
+        if route?.isForOtherOrigins ?? false { reply.fields.append(contentsOf: crossOrigin.fields) }
         // A client that has gone takes its calls with it; that is no failure of theirs.
         if let failure = reply.failure, !Task.isCancelled { log(failure, status: reply.status, to: context.logger) }
         let exchange = Exchange(
@@ -38,15 +43,39 @@ struct GatewayResponder: HTTPResponder {
     }
 
     private func reply(to request: Request, route: Route?, _ context: GatewayContext) async -> Reply {
-        guard let route else { return Reply(Refusal(.unknownPath), to: request, context) }
+        guard request.head.path?.utf8.count ?? 0 <= maxTargetBytes else {
+            return Reply(Refusal(.targetTooLong(maxTargetBytes)), to: request, context)
+        }
+        guard let route else {
+            if request.method == .options, request.head.path == "*" { return options(nil, request) }
+            return Reply(Refusal(.unknownPath), to: request, context)
+        }
         guard route.methods.contains(request.method) else {
             let problem = Problem.methodNotAllowed(request.method, allowed: route.methods)
             return Reply(Refusal(problem), to: request, context)
         }
         switch request.method {
-        case .get, .head: return await answer(request, route, context)
-        default: return await change(request, route, context)
+        case .get, .head:
+            return await answer(request, route, context)
+        case .options:
+            return options(route, request)
+        default:
+            // Hashing what is uploaded takes long for an event loop, and others wait on it.
+            return await withTaskExecutorPreference(globalConcurrentExecutor) {
+                await change(request, route, context)
+            }
         }
+    }
+
+    /// What can be done there (RFC 9110 section 9.3.7), and whether a page of another origin may; `nil` for the server as a
+    /// whole.
+    private func options(_ route: Route?, _ request: Request) -> Reply {
+        let methods = route?.methods ?? [.get, .head, .options, .post, .put, .patch, .delete]
+        var fields: HTTPFields = [.allow: methods.map(\.rawValue).joined(separator: ", ")]
+        if route?.isForOtherOrigins ?? false, request.headers[.accessControlRequestMethod] != nil {
+            fields.append(contentsOf: crossOrigin.preflightFields)
+        }
+        return Reply(status: .noContent, fields: fields, body: .none)
     }
 
     private func change(_ request: Request, _ route: Route, _ context: GatewayContext) async -> Reply {
@@ -82,7 +111,7 @@ struct GatewayResponder: HTTPResponder {
         case .content(let text):
             return await reply { () throws(ServiceError) in
                 let id = try VideoIDParameter.parse(text, else: query)
-                return await content.reply(to: request.method, fields: request.headers, id: id, logger: context.logger)
+                return await content.reply(to: request.method, fields: request.headers, id: id)
             }
         }
     }
@@ -117,12 +146,17 @@ extension GatewayResponder {
             fields[.contentLength] = String(buffer.readableBytes)
         }
         if isHead { body = .none }
-        if reply.closesConnection { fields[.connection] = "close" }
+        // HTTP/2 knows no such field; there only the stream is closed.
+        if reply.closesConnection, !context.isStream { fields[.connection] = "close" }
         return Response(
             status: reply.status, headers: fields,
             // No length here: Hummingbird would give a 304 the length 0.
             body: ResponseBody(contentLength: nil) { [body] writer in
                 exchange.begin()
+                if case .stream = body {
+                    context.channel.triggerUserOutboundEvent(
+                        ResponseHandler.Begun(exchange: exchange), promise: nil)
+                }
                 do {
                     let pacer = WritePacer(eventLoop: context.channel.eventLoop)
                     try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)
@@ -160,7 +194,7 @@ extension GatewayResponder {
             try await stream.deliver { bytes in
                 try await writer.write(bytes)
                 exchange.sent(bytes.readableBytes)
-                try await pacer.wrote()
+                try await pacer.wrote(bytes.readableBytes)
             }
         }
     }

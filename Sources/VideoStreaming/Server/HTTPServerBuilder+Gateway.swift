@@ -1,18 +1,31 @@
 import HummingbirdCore
+import HummingbirdHTTP2
 import NIOCore
 
 extension HTTPServerBuilder {
-    /// HTTP/1.1 with the gateway's limits, each connection's work bound to the connection's life.
+    /// HTTP/1.1 with the gateway's limits, or, with TLS, whichever of HTTP/2 and HTTP/1.1 the client prefers; each
+    /// connection's work bound to the connection's life.
     static func gateway(_ configuration: GatewayConfiguration) -> HTTPServerBuilder {
         let limits = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [RequestBodyHandler()],
+            additionalChannelHandlers: [
+                ResponseHandler(stallLimit: configuration.viewerStall), RequestBodyHandler(),
+            ],
             idleTimeout: TimeAmount(configuration.idleTime),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: configuration.maxHeaderBytes,
                 maxHeaderListSize: configuration.maxHeaderBytes,
                 maxHeaderFieldCount: configuration.maxHeaderFields))
         return HTTPServerBuilder { responder in
-            ConnectionLifetimeChannel(base: HTTP1Channel(responder: responder, configuration: limits))
+            guard let identity = configuration.identity else {
+                return ConnectionLifetimeChannel(base: HTTP1Channel(responder: responder, configuration: limits))
+            }
+            let upgrade = try HTTP2UpgradeChannel(
+                tlsConfiguration: identity.tls,
+                configuration: HTTP2ChannelConfiguration(
+                    idleTimeout: configuration.idleTime, gracefulCloseTimeout: configuration.idleTime,
+                    streamConfiguration: limits),
+                responder: responder)
+            return ConnectionLifetimeChannel(base: upgrade)
         }
     }
 }

@@ -6,4 +6,6 @@ enum Outcome: String, Sendable {
     case cut
     /// The client went away.
     case aborted
+    /// The gateway ended it early, because the client took nothing of it for too long.
+    case stalled
 }

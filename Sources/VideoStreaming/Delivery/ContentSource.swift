@@ -1,0 +1,197 @@
+import Domain
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Where everything that is delivered comes from: records, facts and chunks, from memory or from the services.
+///
+/// Guaranteed: what ARCHITECTURE.md says of the delivery engine. Each thing is fetched once for all who wait for it; a record
+/// and an object's facts are at most a second old, counted from when they were asked for, and are dropped at once by
+/// ``recordChanged(_:)`` and ``objectChanged(_:)``; a chunk is exactly what its address names.
+///
+/// It is a service: what is on its way when a shutdown begins is ended by ``run()``.
+final class ContentSource: Service {
+    /// What `storage.open.v1` is shared by.
+    struct Opening: Sendable, Hashable {
+        /// The object.
+        var key: StorageKey
+        /// Where to begin.
+        var start: ReadStart
+    }
+
+    /// How old a record and an object's facts may be.
+    static let freshness = Duration.seconds(1)
+    /// How many of each are remembered; each is some hundred bytes.
+    static let maxRemembered = 10_000
+
+    private let records: SharedFetches<RecentAnswers<VideoID, PlayableVideo>>
+    private let facts: SharedFetches<RecentAnswers<StorageKey, ObjectFacts>>
+    private let openings: SharedFetches<NoMemory<Opening, OpenedObject>>
+    private let chunks: SharedFetches<ChunkCache>
+    /// What facts were last; too old to be delivered by, and good enough to guess which chunk is wanted.
+    private let lastFacts = Mutex(RecentAnswers<StorageKey, ObjectFacts>(lifetime: .seconds(3_600), maxCount: 10_000))
+    private let cacheBytes: Int
+    /// What storage cuts objects into; until it has said so, the smallest that it may.
+    private let lastChunkBytes = Atomic<Int>(StorageLimits.chunkBytesRange.lowerBound)
+    /// Counts what came from where.
+    let metrics: DeliveryMetrics
+    private let logger: Logger
+
+    /// Makes a source.
+    ///
+    /// - Parameters:
+    ///   - metadata: Knows the records.
+    ///   - storage: Has the bytes.
+    ///   - cacheBytes: How many bytes of chunks to keep.
+    ///   - executor: Where calls of the services are best made; `nil` for Swift's own pool.
+    ///   - metrics: Where it is counted what came from where.
+    ///   - logger: Where records are told of that cannot be right, and at the end how many chunks came from where.
+    init(
+        metadata: any MetadataService, storage: any StorageService, cacheBytes: Int,
+        executor: (any TaskExecutor)? = nil, metrics: DeliveryMetrics = DeliveryMetrics(), logger: Logger
+    ) {
+        self.cacheBytes = cacheBytes
+        self.metrics = metrics
+        self.logger = logger
+        let recent = RecentAnswers<VideoID, PlayableVideo>(lifetime: Self.freshness, maxCount: Self.maxRemembered)
+        records = SharedFetches(recent, executor: executor) { (id, deadline) throws(ServiceError) in
+            let video = try await metadata.find(id, deadline: deadline)
+            return try PlayableVideo(video, logger: logger)
+        }
+        let known = RecentAnswers<StorageKey, ObjectFacts>(lifetime: Self.freshness, maxCount: Self.maxRemembered)
+        facts = SharedFetches(known, executor: executor) { (key, deadline) throws(ServiceError) in
+            try await storage.stat(key, deadline: deadline).checked()
+        }
+        openings = SharedFetches(NoMemory(), executor: executor) { (opening, deadline) throws(ServiceError) in
+            try await storage.opened(opening, deadline: deadline)
+        }
+        let cache = ChunkCache(capacityBytes: cacheBytes)
+        chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
+            try await storage.read(address, deadline: deadline).checked(against: address)
+        }
+    }
+
+    /// Keeps deadlines until the task is cancelled or a graceful shutdown begins.
+    func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { [records] in try? await records.run() }
+            group.addTask { [facts] in try? await facts.run() }
+            group.addTask { [openings] in try? await openings.run() }
+            group.addTask { [chunks] in try? await chunks.run() }
+            group.addTask { await self.report() }
+            try? await gracefulShutdown()
+            group.cancelAll()
+        }
+        let totals = metrics.totals
+        logger.notice(
+            "chunks delivered, by where they came from",
+            metadata: [
+                "cache": "\(totals.cache)", "shared": "\(totals.shared)", "storage": "\(totals.storage)",
+            ])
+    }
+
+    // MARK: - Asking
+
+    /// What is needed of a record to play it.
+    ///
+    /// - Throws: What ``Domain/MetadataService/find(_:deadline:)`` does; `notFound` and `internal` as ``PlayableVideo`` says.
+    func video(_ id: VideoID, deadline: Deadline) async throws(ServiceError) -> PlayableVideo {
+        if let video = records.remembered(id) { return video }
+        return try await records.answer(to: id, deadline: deadline).answer
+    }
+
+    /// An object's facts, if they are remembered.
+    func rememberedFacts(_ key: StorageKey) -> ObjectFacts? {
+        facts.remembered(key)
+    }
+
+    /// An object's facts.
+    func facts(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
+        let sourced = try await facts.answer(to: key, deadline: deadline)
+        if sourced.source == .fetched { noteFacts(sourced.answer) }
+        return sourced.answer
+    }
+
+    /// Whether the cache has the chunk in which a reader would begin, as far as can be told without asking: then the facts
+    /// alone are worth asking for.
+    func likelyHolds(_ key: StorageKey, at start: ReadStart) -> Bool {
+        guard cacheBytes > 0, let facts = lastFacts.withLock({ $0.answer(to: key, now: .now) }),
+            let index = start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes)
+        else { return false }
+        return holds(facts.address(ofChunk: index))
+    }
+
+    private func noteFacts(_ facts: ObjectFacts) {
+        lastFacts.withLock { $0.keep(facts, to: facts.key, asked: .now) }
+    }
+
+    /// An object's facts and the chunk at a place, by one call. Both are remembered.
+    func open(
+        _ key: StorageKey, at start: ReadStart, deadline: Deadline
+    ) async throws(ServiceError) -> OpenedObject {
+        let asked = ContinuousClock.now
+        let opening = Opening(
+            key: key, start: start.rounded(toChunksOf: lastChunkBytes.load(ordering: .relaxed)))
+        let sourced = try await openings.answer(to: opening, deadline: deadline)
+        let opened = sourced.answer
+        if sourced.source == .fetched {
+            lastChunkBytes.store(opened.facts.chunkBytes, ordering: .relaxed)
+            facts.keep(opened.facts, to: key, asked: asked)
+            noteFacts(opened.facts)
+            if let chunk = opened.first {
+                let index = chunk.offset / Int64(opened.facts.chunkBytes)
+                chunks.keep(chunk, to: opened.facts.address(ofChunk: index), asked: asked)
+            }
+        }
+        if let chunk = opened.first { metrics.count(chunk, from: sourced.source.chunkSource) }
+        return opened
+    }
+
+    /// A chunk, if it is in the cache.
+    func rememberedChunk(_ address: ChunkAddress) -> Chunk? {
+        guard cacheBytes > 0, let chunk = chunks.remembered(address) else { return nil }
+        metrics.count(chunk, from: .cache)
+        return chunk
+    }
+
+    /// Whether a chunk is in the cache; does not count as a use of it.
+    func holds(_ address: ChunkAddress) -> Bool {
+        cacheBytes > 0 && chunks.inspect { $0.holds(address) }
+    }
+
+    /// A chunk.
+    ///
+    /// - Throws: What ``Domain/StorageService/read(_:deadline:)`` does; `corrupt` when it is not the chunk that was asked for.
+    func chunk(_ address: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
+        let sourced = try await chunks.answer(to: address, deadline: deadline)
+        metrics.count(sourced.answer, from: sourced.source.chunkSource)
+        return sourced.answer
+    }
+
+    // MARK: - Forgetting
+
+    /// Drops what is remembered of a record.
+    func recordChanged(_ id: VideoID) {
+        records.forget(id)
+    }
+
+    /// Drops the facts that are remembered of an object, and those that are on their way.
+    func objectChanged(_ key: StorageKey) {
+        facts.forget(key)
+        openings.outdate { $0.key == key }
+    }
+
+    // MARK: - Figures
+
+    /// Bytes and chunks in the cache.
+    var cached: (bytes: Int, chunks: Int) {
+        chunks.inspect { ($0.bytes, $0.count) }
+    }
+
+    private func report() async {
+        while !Task.isCancelled {
+            metrics.record(cached: cached.bytes, chunks: cached.chunks, fetches: chunks.underWay.fetches)
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+}

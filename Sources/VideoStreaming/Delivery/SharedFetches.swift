@@ -1,0 +1,239 @@
+import Domain
+import ServiceLifecycle
+import Synchronization
+
+/// Fetches answers, each once however many ask for it at the same time, and remembers them as its ``AnswerMemory`` does.
+///
+/// Guaranteed: a fetch goes on as long as somebody waits for it, whoever began it, and is cancelled when nobody does. A wait
+/// ends by its own deadline (to 25 ms), by the cancellation of its task, or by the answer, whichever comes first; all who
+/// wait are resumed by the answer. A failure is given to those who wait, and is never remembered.
+///
+/// Not guaranteed: that an answer is fetched only once over time; that is up to the memory.
+///
+/// ``run()`` must run, or no deadline passes for those who joined a fetch that has a later one.
+final class SharedFetches<Memory: AnswerMemory>: Service {
+    typealias Key = Memory.Key
+    typealias Answer = Memory.Answer
+    typealias Fetch = @Sendable (Key, Deadline) async throws(ServiceError) -> Answer
+
+    /// Where an answer came from.
+    enum Source: Sendable {
+        case memory
+        /// Fetched for this one who asked.
+        case fetched
+        /// Fetched for another one, and waited for together.
+        case shared
+    }
+
+    /// An answer, and where it came from.
+    struct Sourced: Sendable {
+        var answer: Answer
+        var source: Source
+    }
+
+    private typealias Waiter = UnsafeContinuation<Result<Answer, ServiceError>, Never>
+
+    private struct State {
+        var memory: Memory
+        var table = FlightTable<Key>()
+        var waiters: [FlightTable<Key>.WaiterID: Waiter] = [:]
+        var tasks: [FlightTable<Key>.FlightID: Task<Void, Never>] = [:]
+        var lastForgotten: ContinuousClock.Instant?
+        var isClosed = false
+    }
+
+    /// How exactly deadlines are kept; one wake-up in 25 ms costs nothing that can be measured.
+    private let tick = Duration.milliseconds(25)
+    private let executor: (any TaskExecutor)?
+    private let fetch: Fetch
+    private let state: Mutex<State>
+
+    /// Makes the fetches.
+    ///
+    /// - Parameters:
+    ///   - memory: What is remembered.
+    ///   - executor: Where fetches are best run; `nil` for Swift's own pool.
+    ///   - fetch: Fetches one answer by a deadline.
+    init(_ memory: Memory, executor: (any TaskExecutor)?, fetch: @escaping Fetch) {
+        self.executor = executor
+        self.fetch = fetch
+        state = Mutex(State(memory: memory))
+    }
+
+    /// Keeps deadlines until the task is cancelled or a graceful shutdown begins; then ends what is on its way.
+    func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.keepTime() }
+            try? await gracefulShutdown()
+            group.cancelAll()
+        }
+        let tasks = state.withLock { state in
+            state.isClosed = true
+            return state.tasks.values.map(\.self)
+        }
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
+    }
+
+    /// Looks into what is remembered.
+    func inspect<Value>(_ look: (Memory) -> Value) -> Value {
+        state.withLock { look($0.memory) }
+    }
+
+    /// How many fetches are on their way, and how many wait for them.
+    var underWay: (fetches: Int, waiters: Int) {
+        state.withLock { ($0.table.count, $0.table.waiterCount) }
+    }
+
+    /// The answer, if it is remembered.
+    func remembered(_ key: Key) -> Answer? {
+        state.withLock { $0.memory.answer(to: key, now: .now) }
+    }
+
+    /// Takes an answer in that came another way, unless something was forgotten since it was asked for: it may be that.
+    func keep(_ answer: Answer, to key: Key, asked: ContinuousClock.Instant) {
+        state.withLock { state in
+            if let last = state.lastForgotten, last >= asked { return }
+            state.memory.keep(answer, to: key, asked: asked)
+        }
+    }
+
+    /// Forgets an answer, and does not take the one in that is on its way.
+    func forget(_ key: Key) {
+        state.withLock { state in
+            state.lastForgotten = .now
+            state.memory.forget(key)
+            state.table.outdate { $0 == key }
+        }
+    }
+
+    /// What is on its way goes to those who wait for it, and to nobody else.
+    func outdate(_ isOutdated: (Key) -> Bool) {
+        state.withLock { $0.table.outdate(isOutdated) }
+    }
+
+    /// The answer: remembered, fetched for another one, or fetched.
+    ///
+    /// - Throws: What the fetch throws; `deadlineExceeded` at the deadline; `unavailable` when the task is cancelled.
+    func answer(to key: Key, deadline: Deadline) async throws(ServiceError) -> Sourced {
+        while true {
+            if let answer = remembered(key) { return Sourced(answer: answer, source: .memory) }
+            let ticket = Ticket()
+            let result: Result<Answer, ServiceError> = await withTaskCancellationHandler {
+                await withUnsafeContinuation { enter(key, deadline, ticket, $0) }
+            } onCancel: {
+                leave(ticket)
+            }
+            switch result {
+            case .success(let answer):
+                return Sourced(answer: answer, source: ticket.hasBegun ? .fetched : .shared)
+            case .failure(let error):
+                // Whoever began the fetch may have had less time.
+                guard error.code == .deadlineExceeded, !ticket.hasBegun, !deadline.hasPassed(), !Task.isCancelled
+                else { throw error }
+            }
+        }
+    }
+
+    private func enter(_ key: Key, _ deadline: Deadline, _ ticket: Ticket, _ waiter: Waiter) {
+        let refusal: Result<Answer, ServiceError>? = state.withLock { state in
+            guard !state.isClosed else {
+                return .failure(ServiceError(.unavailable, "This process is shutting down."))
+            }
+            // It may have come since it was looked for; a second fetch would be one too many.
+            if let answer = state.memory.answer(to: key, now: .now) { return .success(answer) }
+            let (id, flight) = state.table.join(key, deadline: deadline, now: .now)
+            guard ticket.assign(id, hasBegun: flight != nil) else {
+                if let flight = state.table.leave(id) { state.tasks[flight]?.cancel() }
+                return .failure(.leftBehind)
+            }
+            state.waiters[id] = waiter
+            if let flight { state.tasks[flight] = begin(flight, key, deadline) }
+            return nil
+        }
+        if let refusal { waiter.resume(returning: refusal) }
+    }
+
+    /// Begins a fetch in a task of its own, so that it outlives who asked first. It is in ``State/tasks`` until it has ended: it
+    /// is cancelled when nobody waits for it, and awaited by ``run()``.
+    private func begin(_ flight: FlightTable<Key>.FlightID, _ key: Key, _ deadline: Deadline) -> Task<Void, Never> {
+        Task(executorPreference: executor) {
+            let result: Result<Answer, ServiceError>
+            do throws(ServiceError) {
+                result = .success(try await self.fetch(key, deadline))
+            } catch {
+                result = .failure(error)
+            }
+            self.end(flight, with: result)
+        }
+    }
+
+    private func end(_ flight: FlightTable<Key>.FlightID, with result: Result<Answer, ServiceError>) {
+        let waiters: [Waiter] = state.withLock { state in
+            state.tasks[flight] = nil
+            guard let ending = state.table.end(flight) else { return [] }
+            if case .success(let answer) = result, ending.isCurrent {
+                state.memory.keep(answer, to: ending.key, asked: ending.began)
+            }
+            return ending.waiters.compactMap { state.waiters.removeValue(forKey: $0) }
+        }
+        for waiter in waiters { waiter.resume(returning: result) }
+    }
+
+    private func leave(_ ticket: Ticket) {
+        guard let id = ticket.cancel() else { return }
+        dismiss(id, with: .leftBehind)
+    }
+
+    private func dismiss(_ id: FlightTable<Key>.WaiterID, with error: ServiceError) {
+        let waiter = state.withLock { state in
+            if let flight = state.table.leave(id) { state.tasks[flight]?.cancel() }
+            return state.waiters.removeValue(forKey: id)
+        }
+        waiter?.resume(returning: .failure(error))
+    }
+
+    private func keepTime() async {
+        while !Task.isCancelled {
+            let overdue = state.withLock { $0.table.waiterCount == 0 ? [] : $0.table.overdue(now: .now) }
+            for id in overdue { dismiss(id, with: ServiceError(.deadlineExceeded, "No answer came in time.")) }
+            try? await Task.sleep(for: tick)
+        }
+    }
+}
+
+extension ServiceError {
+    fileprivate static let leftBehind = ServiceError(.unavailable, "The call was cancelled.")
+}
+
+/// Joins a wait with its cancellation, which may come before the wait has begun.
+private final class Ticket: Sendable {
+    private struct State {
+        var id: UInt64?
+        var hasBegun = false
+        var isCancelled = false
+    }
+
+    private let state = Mutex(State())
+
+    /// Whether the fetch was begun for this wait.
+    var hasBegun: Bool { state.withLock { $0.hasBegun } }
+
+    /// - Returns: Whether the wait may begin.
+    func assign(_ id: UInt64, hasBegun: Bool) -> Bool {
+        state.withLock { state in
+            guard !state.isCancelled else { return false }
+            state.id = id
+            state.hasBegun = hasBegun
+            return true
+        }
+    }
+
+    /// - Returns: The waiter to take out, if it waits.
+    func cancel() -> UInt64? {
+        state.withLock { state in
+            state.isCancelled = true
+            return state.id
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import Domain
+import NIOCore
+
+extension StorageService {
+    /// Opens an object. A worker of an earlier version does not know the method; then it is two calls.
+    func opened(_ opening: ContentSource.Opening, deadline: Deadline) async throws(ServiceError) -> OpenedObject {
+        do throws(ServiceError) {
+            let opened = try await open(opening.key, at: opening.start, deadline: deadline)
+            return try opened.checked(start: opening.start)
+        } catch  where error.code == .unimplemented {
+            let facts = try await stat(opening.key, deadline: deadline).checked()
+            guard let index = opening.start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes) else {
+                return OpenedObject(facts: facts, first: nil)
+            }
+            let address = facts.address(ofChunk: index)
+            return OpenedObject(
+                facts: facts, first: try await read(address, deadline: deadline).checked(against: address))
+        }
+    }
+}
+
+extension ObjectFacts {
+    /// The facts, if they can be.
+    ///
+    /// - Throws: `internal`, since a storage service that gives others is broken.
+    func checked() throws(ServiceError) -> ObjectFacts {
+        guard size >= 0, size < Int64.max, StorageLimits.chunkBytesRange.contains(chunkBytes) else {
+            throw ServiceError(.internal, "Storage says \"\(key)\" has \(size) bytes in chunks of \(chunkBytes).")
+        }
+        return self
+    }
+
+    /// The address of one of its chunks.
+    func address(ofChunk index: Int64) -> ChunkAddress {
+        ChunkAddress(key: key, version: version, index: index, chunkBytes: chunkBytes)
+    }
+
+    /// Whether a chunk is of this version, and of an object of this size.
+    ///
+    /// - Throws: `conflict` when it is of another version, `corrupt` when the size is another one.
+    func check(_ chunk: Chunk) throws(ServiceError) {
+        guard chunk.version == version else {
+            throw ServiceError(.conflict, "The bytes of \"\(key)\" were replaced while they were read.")
+        }
+        guard chunk.objectSize == size else {
+            throw ServiceError(.corrupt, "\"\(key)\" has \(size) bytes, and a chunk says \(chunk.objectSize).")
+        }
+    }
+}
+
+extension Chunk {
+    /// The chunk, if it is the one at that address.
+    ///
+    /// - Throws: `conflict` when it is of another version, `corrupt` when its place or length is another one. Neither can be
+    ///   mended by trying again.
+    func checked(against address: ChunkAddress) throws(ServiceError) -> Chunk {
+        guard version == address.version else {
+            throw ServiceError(.conflict, "The bytes of \"\(address.key)\" were replaced while they were read.")
+        }
+        let (start, overflow) = address.index.multipliedReportingOverflow(by: Int64(address.chunkBytes))
+        guard !overflow, start >= 0, offset == start, start < objectSize,
+            bytes.readableBytes == min(Int64(address.chunkBytes), objectSize - start)
+        else {
+            throw ServiceError(
+                .corrupt,
+                """
+                Chunk \(address.index) of "\(address.key)", of \(address.chunkBytes) bytes, cannot be the \
+                \(bytes.readableBytes) bytes at \(offset) of \(objectSize) that storage sent.
+                """)
+        }
+        return self
+    }
+}
+
+extension OpenedObject {
+    /// The facts and the chunk, if they belong together and to the place that was asked for.
+    fileprivate func checked(start: ReadStart) throws(ServiceError) -> OpenedObject {
+        let facts = try facts.checked()
+        guard let index = start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes) else {
+            return OpenedObject(facts: facts, first: nil)
+        }
+        guard let first = try first?.checked(against: facts.address(ofChunk: index)) else {
+            throw ServiceError(.corrupt, "Storage sent no bytes of \"\(facts.key)\" where it has some.")
+        }
+        try facts.check(first)
+        return self
+    }
+}
+
+extension ReadStart {
+    /// The first byte of the chunk in which it lies, so that all who begin in one chunk ask for the same.
+    func rounded(toChunksOf chunkBytes: Int) -> ReadStart {
+        guard case .offset(let offset) = self, chunkBytes > 0 else { return self }
+        return .offset(offset - offset % Int64(chunkBytes))
+    }
+}
