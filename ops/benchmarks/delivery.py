@@ -37,7 +37,8 @@ CHUNK_BYTES = 256 * KIB
 SMALL = Film("small.mp4", 1_000_000, 1)
 HOT = Film("hot.mp4", 64 * MIB, 2)
 LARGE = Film("large.mp4", GIB, 3)
-CROWD = Film("crowd.mp4", 32 * MIB, 4)
+# Short enough that a thousand viewers come to its end within a run.
+CROWD = Film("crowd.mp4", 4 * MIB, 4)
 SCAN = Film("scan.mp4", 4 * GIB, 5, is_sparse=True)
 FILMS = [SMALL, HOT, LARGE, CROWD, SCAN]
 
