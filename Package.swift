@@ -103,6 +103,7 @@ let package = Package(
                 hummingbirdHTTP2, httpTypes, nio, nioSSL, nioHTTPTypes, crypto, deque, lifecycle, logging, metrics,
                 configuration,
             ],
+            exclude: ["HTTP/CONFORMANCE.md"],
             swiftSettings: settings),
         .executableTarget(
             name: "VideoMetadata",
