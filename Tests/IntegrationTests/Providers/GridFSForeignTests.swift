@@ -2,6 +2,7 @@ import Domain
 import FoundationEssentials
 import Mongo
 import NIOCore
+import TestKit
 import Testing
 
 @testable import VideoStorage
