@@ -21,6 +21,7 @@ extension EndToEndTests {
                 let film = try await FaultyUpload(stack, bytes: 2 * Self.mebibyte + 5)
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await self.tooSlow(try await FaultyUpload(stack, bytes: 10)) }
+                    group.addTask { try await self.compete(stack) }
                     group.addTask {
                         try await self.idle(film)
                         try await self.endsTooEarly(film)
@@ -159,27 +160,25 @@ extension EndToEndTests {
             #expect(try await closed.stop() == .code(0))
         }
 
-        @Test func ofTwoUploadsToOneVideoOneWinsAndTheOtherIsAConflict() async throws {
-            try await TestStack.running(Self.layout) { stack in
-                for round in 0..<6 {
-                    let film = try await FaultyUpload(stack, bytes: 10)
-                    let bodies = (0..<2).map { number in
-                        PatternBytes(seed: UInt64(round * 2 + number + 2) << 40, count: 3_000_000 - Int64(number) * 777)
-                    }
-                    let begun = Shared(0)
-                    let statuses = try await withThrowingTaskGroup(of: (Int, Int).self) { group in
-                        for (number, body) in bodies.enumerated() {
-                            group.addTask {
-                                try await film.race(body, begun: begun, isChunked: round % 2 == number, number)
-                            }
-                        }
-                        return try await group.reduce(into: [0, 0]) { $0[$1.0] = $1.1 }
-                    }
-                    #expect(statuses.sorted() == [204, 409])
-                    let winner = try #require(statuses.firstIndex(of: 204))
-                    #expect(try await film.bytes() == bodies[winner].buffer())
+        /// Two uploads to one video at once: one wins, the other is a conflict, and nothing is mixed.
+        private func compete(_ stack: TestStack) async throws {
+            for round in 0..<6 {
+                let film = try await FaultyUpload(stack, bytes: 10)
+                let bodies = (0..<2).map { number in
+                    PatternBytes(seed: UInt64(round * 2 + number + 2) << 40, count: 3_000_000 - Int64(number) * 777)
                 }
-                try await stack.expectNothingLeft()
+                let begun = Shared(0)
+                let statuses = try await withThrowingTaskGroup(of: (Int, Int).self) { group in
+                    for (number, body) in bodies.enumerated() {
+                        group.addTask {
+                            try await film.race(body, begun: begun, isChunked: round % 2 == number, number)
+                        }
+                    }
+                    return try await group.reduce(into: [0, 0]) { $0[$1.0] = $1.1 }
+                }
+                #expect(statuses.sorted() == [204, 409])
+                let winner = try #require(statuses.firstIndex(of: 204))
+                #expect(try await film.bytes() == bodies[winner].buffer())
             }
         }
     }

@@ -64,7 +64,7 @@ extension EndToEndTests {
                 #expect(try await worker.stop() == .code(0))
             }
             let start = ContinuousClock.now
-            try await stack.expectNothingLeft(within: .seconds(60))
+            try await stack.expectNothingLeft()
             tellFigure("nothing was left \(start.duration(to: .now)) after the last upload")
             let client = WritingClient(port: try stack.gateway().port)
             let listed = try await list(client)

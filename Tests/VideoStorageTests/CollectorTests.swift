@@ -58,6 +58,23 @@ import Testing
         #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(100))
     }
 
+    @Test func anUploadThatWasBegunAndNeverNotedIsGivenUp() async throws {
+        let worker = try WorkerFixture()
+        let noted = try await worker.begin("videos/1", pattern(100))
+        // As a worker leaves it that dies in the middle of a begin.
+        for location in ["uploads/0123456789abcdef0123456789abcdef", "moved/0123456789abcdef0123456789abcdef"] {
+            for provider in worker.providers.all {
+                _ = try await provider.begin(StorageKey(location), contentType: nil, deadline: .soon)
+            }
+        }
+        #expect(await worker.collector.giveUpUnnamed(now: Date()) == 0)
+        #expect(worker.old.files.count == 3 && worker.new.files.count == 2)
+        #expect(await worker.collector.giveUpUnnamed(now: Date().addingTimeInterval(3_700)) == 4)
+        #expect(worker.old.files.count == 1 && worker.new.files.isEmpty)
+        _ = try await worker.uploads.commit(noted, deadline: .soon)
+        #expect(try await worker.bytes(worker.facts("videos/1")) == pattern(100))
+    }
+
     @Test func theBlobOfAnAbandonedCommitThatWasNamedStays() async throws {
         let worker = try WorkerFixture()
         let finished = try await worker.begin("videos/1", pattern(1_000))

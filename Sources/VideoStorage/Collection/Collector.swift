@@ -19,6 +19,8 @@ struct Collector: Sendable {
     private static let batchCount = 100
     /// How long one step may take, in seconds.
     private static let stepSeconds = 30
+    /// How long it may take, in seconds, to go through all uploads of a provider; Azure lists its blobs with them.
+    private static let listSeconds = 300
 
     private let register: any UploadRegister
     private let catalogue: any Catalogue
@@ -26,6 +28,7 @@ struct Collector: Sendable {
     private let rules: CollectionRules
     private let metrics: StorageMetrics
     private let logger: Logger
+    private let searcher: OrphanSearcher
 
     /// Puts a collector together.
     init(
@@ -38,7 +41,11 @@ struct Collector: Sendable {
         self.rules = rules
         self.metrics = metrics
         self.logger = logger
+        searcher = OrphanSearcher(register: register, catalogue: catalogue, providers: providers, rules: rules)
     }
+
+    /// How long to wait between two calls of ``giveUpUnnamed(now:)``: nothing that it finds is younger than this.
+    var unnamedPause: Duration { .seconds(rules.abandonedSeconds) }
 
     private var deadline: Deadline { .after(.seconds(Self.stepSeconds)) }
 
@@ -65,6 +72,27 @@ struct Collector: Sendable {
     }
 
     // MARK: - Uploads
+
+    /// Gives up the uploads that were begun in a provider and never noted: the worker died between the two. All uploads of the
+    /// provider are listed for that, so it is done much less often than the rest.
+    ///
+    /// - Returns: How many there were.
+    @discardableResult
+    func giveUpUnnamed(now: Date) async -> Int {
+        var count = 0
+        for provider in providers.all {
+            do throws(ServiceError) {
+                let end = Deadline.after(.seconds(Self.listSeconds))
+                count += try await searcher.giveUpUploads(in: provider, now: now, deadline: end)
+            } catch {
+                logger.warning(
+                    "uploads that nothing names could not be looked for; it is tried again",
+                    metadata: ["provider": "\(provider.name)", "error": "\(error)"])
+            }
+        }
+        if count > 0 { logger.info("gave up uploads that nothing names", metadata: ["uploads": "\(count)"]) }
+        return count
+    }
 
     private func giveUpAbandoned(now: Date, _ counts: inout CollectedCounts) async throws(ServiceError) {
         let abandoned = try await register.uploads(
@@ -212,6 +240,8 @@ struct CollectorService: Service {
     /// Clears up again and again until a graceful shutdown begins.
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            // At the start, too: a worker that has died is most often started again.
+            var nextSearch = ContinuousClock.now
             while !Task.isCancelled {
                 // Workers that were started together need not all come at the same moment.
                 try? await Task.sleep(for: pause * Double.random(in: 0.75...1.25))
@@ -221,6 +251,9 @@ struct CollectorService: Service {
                 } catch {
                     logger.warning("nothing could be cleared up", metadata: ["error": "\(error)"])
                 }
+                guard ContinuousClock.now >= nextSearch else { continue }
+                await collector.giveUpUnnamed(now: Date())
+                nextSearch = .now + collector.unnamedPause * Double.random(in: 0.75...1.25)
             }
         }
     }

@@ -8,9 +8,12 @@ import Domain
 
 /// Looks for what this service has written into a provider and nothing names any more.
 ///
-/// That does not happen by itself: each blob is named by an upload before it is written, and by an entry after. It is for
-/// what a database that was put back to an older state has forgotten. Only blobs below `uploads/` and `moved/` are looked at;
-/// what somebody has put there by hand belongs to them.
+/// With blobs that does not happen by itself: each is named by an upload before it is written, and by an entry after. It is
+/// for what a database that was put back to an older state has forgotten. Only blobs below `uploads/` and `moved/` are looked
+/// at; what somebody has put there by hand belongs to them.
+///
+/// An upload that was begun is left when a worker dies before it has noted it. It holds nothing, since blocks are taken only
+/// after that, and nobody can commit it; so these are given up without being asked for.
 struct OrphanSearcher: Sendable {
     /// How many blobs one page looks at.
     private static let pageCount = 500
@@ -50,6 +53,22 @@ struct OrphanSearcher: Sendable {
     private static func cursor(_ text: String, _ mark: String) -> PageCursor? {
         let rest = String(text.dropFirst(mark.count))
         return rest.isEmpty ? nil : PageCursor(rest)
+    }
+
+    /// Gives up the uploads that nothing names, of one provider.
+    ///
+    /// - Returns: How many there were.
+    func giveUpUploads(
+        in provider: any StorageProvider, now: Date, deadline: Deadline
+    ) async throws(ServiceError) -> Int {
+        var count = 0
+        var cursor: PageCursor?
+        repeat {
+            let page = try await uploads(in: provider, after: cursor, true, now, deadline: deadline)
+            count += page.orphans.count
+            cursor = page.next.flatMap { Self.cursor($0, Self.uploadsMark) }
+        } while cursor != nil
+        return count
     }
 
     private func blobs(

@@ -45,8 +45,8 @@ extension TestStack {
         return remains
     }
 
-    /// Waits until nothing is left that no video stands for.
-    func expectNothingLeft(in folder: URL? = nil, within limit: Duration = .seconds(30)) async throws {
+    /// Waits until nothing is left that no video stands for. What an upload that failed has left is kept for half a minute.
+    func expectNothingLeft(in folder: URL? = nil, within limit: Duration = .seconds(90)) async throws {
         var last = StorageRemains()
         do {
             try await eventually("nothing is left", within: limit) {
