@@ -200,7 +200,9 @@ import Testing
     @Test func aConsumerThatIsOneTooManyIsRefusedAlone() async throws {
         let broker = try await FakeBroker.start()
         var configuration = TestBroker.impatient("many", at: try TestBroker.address(port: broker.port))
-        configuration.heartbeatSeconds = 10
+        // It answers one thing after the other, and is asked for thousands.
+        configuration.heartbeatSeconds = 30
+        configuration.replySeconds = 30
         let client = try AMQPClient(configuration, logger: RecordedLog().logger)
         let (active, refused) = (Collected<String>(), Collected<AMQPError>())
         for _ in 0..<2_047 {

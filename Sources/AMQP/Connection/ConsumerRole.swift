@@ -226,7 +226,8 @@ final class ConsumerRole: ConnectionRole {
     }
 
     private func append(_ id: Consumer.ID, _ consumer: Consumer) {
-        let channel = (2...UInt16.max).first { number in !entries.contains { $0.channel == number } }
+        let used = Set(entries.map(\.channel))
+        let channel = (2...UInt16.max).first { !used.contains($0) }
         entries.append(Entry(id: id, consumer: consumer, channel: channel ?? .max))
     }
 
