@@ -59,12 +59,15 @@ struct FlightTableTests {
         #expect(table.end(new)?.isCurrent == true)
     }
 
-    @Test func eachWaitHasItsOwnDeadline() {
+    @Test func eachWaitHasItsOwnDeadlineAndTheFetchMaySayWhyItsOwnHasPassed() {
         var table = FlightTable<String>()
+        let (begun, _) = table.join("a", deadline: .after(.seconds(3), from: now), now: now)
         let (first, _) = table.join("a", deadline: .after(.seconds(1), from: now), now: now)
         let (second, _) = table.join("a", deadline: .after(.seconds(2), from: now), now: now)
         #expect(table.overdue(now: now).isEmpty)
         #expect(table.overdue(now: now + .seconds(1)) == [first])
-        #expect(table.overdue(now: now + .seconds(2)).sorted() == [first, second].sorted())
+        #expect(table.overdue(now: now + .seconds(3)).sorted() == [first, second].sorted())
+        let end = now + .seconds(3) + FlightTable<String>.grace
+        #expect(table.overdue(now: end).sorted() == [begun, first, second].sorted())
     }
 }

@@ -1,4 +1,5 @@
 internal import CMongoC
+import Glibc
 import Logging
 import Synchronization
 
@@ -6,6 +7,9 @@ import Synchronization
 enum DriverLibrary {
     /// Initialises libmongoc on first use. It stays initialised: cleaning up would break every other user in the process.
     static let initialised: Void = {
+        // Its counters would lie in shared memory, for a tool that nobody here has: a file in /dev/shm that a process that is
+        // killed leaves behind, and that the next one with its number is warned of.
+        setenv("MONGOC_DISABLE_SHM", "1", 0)
         mongoc_init()
         mongoc_log_set_handler(
             { level, domain, message, _ in

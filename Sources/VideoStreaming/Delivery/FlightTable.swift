@@ -11,6 +11,8 @@ struct FlightTable<Key: Hashable & Sendable>: Sendable {
     private struct Flight {
         var key: Key
         var began: ContinuousClock.Instant
+        /// When the fetch itself gives up.
+        var deadline: Deadline
         var waiters: [WaiterID: Deadline]
     }
 
@@ -25,6 +27,9 @@ struct FlightTable<Key: Hashable & Sendable>: Sendable {
         /// Whether the answer may be remembered: nothing has made it out of date since it was asked for.
         var isCurrent: Bool
     }
+
+    /// How long a fetch may take to say that its deadline has passed: a question to the broker, on a busy machine.
+    static var grace: Duration { .milliseconds(500) }
 
     private var flights: [FlightID: Flight] = [:]
     private var joinable: [Key: FlightID] = [:]
@@ -51,7 +56,7 @@ struct FlightTable<Key: Hashable & Sendable>: Sendable {
         }
         nextID += 1
         let flight = nextID
-        flights[flight] = Flight(key: key, began: now, waiters: [waiter: deadline])
+        flights[flight] = Flight(key: key, began: now, deadline: deadline, waiters: [waiter: deadline])
         joinable[key] = flight
         flightOfWaiter[waiter] = flight
         return (waiter, flight)
@@ -87,10 +92,14 @@ struct FlightTable<Key: Hashable & Sendable>: Sendable {
         joinable = joinable.filter { !isOutdated($0.key) }
     }
 
-    /// Those whose deadline has passed. They are still in the table.
+    /// Those whose deadline has passed. They are still in the table. Whose deadline is that of the fetch has ``grace`` left:
+    /// the fetch knows why no answer came, and says so.
     func overdue(now: ContinuousClock.Instant) -> [WaiterID] {
         flights.values.flatMap { flight in
-            flight.waiters.filter { $0.value.hasPassed(at: now) }.map(\.key)
+            flight.waiters.filter { waiter in
+                let isTheFetchs = waiter.value.instant >= flight.deadline.instant
+                return waiter.value.hasPassed(at: isTheFetchs ? now - Self.grace : now)
+            }.map(\.key)
         }
     }
 }
