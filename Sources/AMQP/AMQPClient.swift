@@ -117,21 +117,27 @@ public final class AMQPClient: Service {
         try? consuming.mailbox.put(.reject(token, requeue: requeue, notBefore: notBefore), bytes: 0)
     }
 
-    /// Looks at a queue.
+    /// Looks at a queue. Ends when the task is cancelled; what the broker says after that is dropped.
     ///
     /// - Returns: What the broker says, or `nil` when there is no such queue.
-    /// - Throws: `unreachable` or `connectionLost` while there is no connection, `channelClosed` when it is not allowed.
+    /// - Throws: `unreachable` or `connectionLost` while there is no connection, `channelClosed` when it is not allowed,
+    ///   `closed` when the task was cancelled.
     public func inspectQueue(_ name: String) async throws(AMQPError) -> QueueStatus? {
         guard consuming.status.isUp else {
             throw AMQPError(.unreachable, "There is no connection to the broker at \(configuration.address).")
         }
-        let result: Result<QueueStatus?, AMQPError> = await withCheckedContinuation { continuation in
-            do throws(AMQPError) {
-                try consuming.mailbox.put(
-                    .inspect(queue: name, answer: { continuation.resume(returning: $0) }), bytes: 0)
-            } catch {
-                continuation.resume(returning: .failure(error))
+        let look = QueueLook()
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                look.wait(continuation)
+                do throws(AMQPError) {
+                    try consuming.mailbox.put(.inspect(queue: name, answer: { look.end($0) }), bytes: 0)
+                } catch {
+                    look.end(.failure(error))
+                }
             }
+        } onCancel: {
+            look.end(.failure(AMQPError(.closed, "The look at the queue \(name) was cancelled.")))
         }
         return try result.get()
     }

@@ -85,6 +85,12 @@ import Testing
         try await clear()
     }
 
+    @Test func whatWaitsForAListenerThatDoesNotKeepUpIsBounded() throws {
+        let declared = EventSubscription.declarations(of: .whileConnected(name: service), patterns: ["x"])
+        let queue = try #require(declared.compactMap { if case .queue(let queue) = $0 { queue } else { nil } }.first)
+        #expect(queue.arguments["x-max-length"] == .int(10_000))
+    }
+
     @Test func anEventWaitsForAServiceThatIsAway() async throws {
         let amqp = try client()
         let received = Collected<Event>()

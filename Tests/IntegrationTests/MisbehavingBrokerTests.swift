@@ -68,6 +68,28 @@ import Testing
         await broker.close()
     }
 
+    @Test func aLookThatIsCancelledEndsAtOnce() async throws {
+        // It answers no declaration, and a look at a queue is one.
+        let broker = try await FakeBroker.start()
+        var configuration = TestBroker.impatient("cancelled", at: try TestBroker.address(port: broker.port))
+        (configuration.replySeconds, configuration.heartbeatSeconds) = (30, 30)
+        let client = try AMQPClient(configuration, logger: RecordedLog().logger)
+        try await withRunning([client]) {
+            try await eventually("connected") { client.isConnected }
+            let looking = Task { await Self.look(at: "q", over: client) }
+            try await eventually("asked") { broker.requests.contains { $0.method == .init(50, 10) } }
+            looking.cancel()
+            let took = try await time {
+                guard case .failure(let error) = await looking.value else { throw Unexpected() }
+                #expect(error.kind == .closed)
+            }
+            #expect(took < .seconds(10))
+        }
+        await broker.close()
+    }
+
+    private struct Unexpected: Error {}
+
     private static func look(at queue: String, over client: AMQPClient) async -> Result<QueueStatus?, AMQPError> {
         do throws(AMQPError) {
             return .success(try await client.inspectQueue(queue))

@@ -18,6 +18,7 @@ final class InMemoryTransport: ClientTransport, ServerTransport {
         var dropped: [String] = []
         var sent: [OutgoingRequest] = []
         var workers: Int? = 1
+        var looksAreAnswered = true
     }
 
     private let state = Mutex(State())
@@ -28,6 +29,9 @@ final class InMemoryTransport: ClientTransport, ServerTransport {
     var dropped: [String] { state.withLock { $0.dropped } }
 
     func setWorkers(_ count: Int?) { state.withLock { $0.workers = count } }
+
+    /// From now on, a look at a queue takes until it is given up.
+    func answerNoLooks() { state.withLock { $0.looksAreAnswered = false } }
 
     func tell(_ event: ClientTransportEvent) { state.withLock { $0.onEvent }?(event) }
 
@@ -53,7 +57,11 @@ final class InMemoryTransport: ClientTransport, ServerTransport {
                 correlation: String(request.correlation), receipt: Receipt(number: 0)))
     }
 
-    func workerCount(of queue: String) async -> Int? { state.withLock { $0.workers } }
+    func workerCount(of queue: String) async -> Int? {
+        let (workers, isAnswered) = state.withLock { ($0.workers, $0.looksAreAnswered) }
+        if !isAnswered { try? await Task.sleep(for: .seconds(60)) }
+        return workers
+    }
 
     // MARK: Server
 

@@ -97,6 +97,20 @@ import Testing
         }
     }
 
+    /// The broker may be busy; the caller is owed an error all the same.
+    @Test func aLookThatIsNotAnsweredHoldsNoErrorUp() async throws {
+        transport.setWorkers(0)
+        transport.answerNoLooks()
+        try await with(serving: false) { client in
+            let start = ContinuousClock.now
+            let error = await #expect(throws: ServiceError.self) {
+                try await client.call(echo, body, deadline: .after(.milliseconds(60)))
+            }
+            #expect(error?.code == .deadlineExceeded)
+            #expect(start.duration(to: .now) < .seconds(20))
+        }
+    }
+
     @Test func cancellationEndsTheWaitAtOnce() async throws {
         try await with(serving: false) { client in
             let start = ContinuousClock.now

@@ -22,6 +22,8 @@ public final class RPCClient: RPCCalling, Service {
 
     /// How exactly deadlines are kept. One wake-up in 25 ms costs nothing that can be measured.
     private static let tick = Duration.milliseconds(25)
+    /// How long a look at a queue may take.
+    private static let longestLook = Duration.seconds(1)
     /// At 256 KiB a chunk these would be 2.5 GiB of replies: more than any gateway holds.
     public static let maxPendingCalls = 10_000
 
@@ -94,15 +96,28 @@ public final class RPCClient: RPCCalling, Service {
         }
     }
 
-    /// How many workers take from a queue; `nil` when that cannot be found out.
+    /// How many workers take from a queue; `nil` when that cannot be found out within a second.
     public func workerCount(of queue: String) async -> Int? {
         await workerCount(of: queue, since: .now)
     }
 
     private func workerCount(of queue: String, since instant: ContinuousClock.Instant) async -> Int? {
-        let count = await transport.workerCount(of: queue)
+        let count = await look(at: queue)
         if let count { state.withLock { $0.absence.saw(count, at: queue, since: instant) } }
         return count
+    }
+
+    /// A broker that does not answer must not hold up a caller who is owed an error.
+    private func look(at queue: String) async -> Int? {
+        await withTaskGroup { group in
+            group.addTask { await self.transport.workerCount(of: queue) }
+            group.addTask {
+                try? await Task.sleep(for: Self.longestLook)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
     }
 
     /// Where nobody has been for long, a call does not wait for its deadline; but one look makes sure.

@@ -15,7 +15,8 @@ public final class EventSubscription: Service {
     public enum Kind: Sendable, Hashable {
         /// A quorum queue that stays: its events wait while nobody listens, and processes that name it share them.
         case durable(queue: String)
-        /// A queue of this process alone, for as long as it is connected: what is told meanwhile is not told later.
+        /// A queue of this process alone, for as long as it is connected: what is told meanwhile is not told later. It
+        /// holds the last 10,000 events; older ones are lost to who does not keep up.
         case whileConnected(name: String)
     }
 
@@ -24,6 +25,8 @@ public final class EventSubscription: Service {
 
     /// How often an event is tried before it is put aside.
     public static let deliveryLimit = 5
+    /// How many events wait for a process that does not keep up.
+    private static let longestBacklog = 10_000
     /// How many events are handled at once.
     public static let maxConcurrentEvents: UInt16 = 16
     /// How long what is being handled at a shutdown may take, in seconds.
@@ -145,7 +148,10 @@ public final class EventSubscription: Service {
                     "x-dead-letter-routing-key": .string(EventTopology.deadQueue(of: name)),
                 ])
         case .whileConnected(let name):
-            Queue(name: .generated(prefix: "millrace.events.\(name)"), lifetime: .exclusive)
+            Queue(
+                name: .generated(prefix: "millrace.events.\(name)"), lifetime: .exclusive,
+                // Whoever does not keep up loses the oldest.
+                arguments: ["x-max-length": .int(Int64(longestBacklog))])
         }
     }
 

@@ -57,6 +57,6 @@ package protocol ClientTransport: Sendable {
     /// Sends a request. Does not wait; what becomes of it comes as an event.
     func send(_ request: OutgoingRequest)
 
-    /// How many workers take requests from a queue; `nil` when that cannot be found out.
+    /// How many workers take requests from a queue; `nil` when that cannot be found out. Ends when its task is cancelled.
     func workerCount(of queue: String) async -> Int?
 }
