@@ -93,7 +93,11 @@ struct OrphanSearcher: Sendable {
         in provider: any StorageProvider, after cursor: PageCursor?, _ deletes: Bool, _ now: Date, deadline: Deadline
     ) async throws(ServiceError) -> OrphanPage {
         let page = try await provider.uploads(after: cursor, limit: Self.pageCount, deadline: deadline)
-        let own = page.entries.filter { Upload.isOwn($0.location) && $0.activeAt < rules.abandonedBefore(now) }
+        // A table of checksums is put there within one commit; what is old was left by a worker that died in it.
+        let own = page.entries.filter {
+            (Upload.isOwn($0.location) || CheckedProvider.isTable($0.location))
+                && $0.activeAt < rules.abandonedBefore(now)
+        }
         let named = try await register.named(own.map(\.location), in: provider.name, deadline: deadline)
         var orphans: [OrphanPage.Orphan] = []
         for upload in own where !named.contains(upload.location) {

@@ -232,6 +232,16 @@ struct CheckedProvider: StorageProvider {
         location.description.utf8.starts(with: prefix.utf8)
     }
 
+    /// Whether checksums of a blob are kept there.
+    static func isTable(_ location: StorageKey) -> Bool {
+        let hash = location.description.utf8.dropFirst(prefix.utf8.count)
+        return isOwn(location) && hash.count == 2 * SHA256Digest.byteCount
+            && hash.allSatisfy {
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
+            }
+    }
+
     private static func check(_ location: StorageKey) throws(ServiceError) {
         guard !isOwn(location) else {
             throw ServiceError(.invalidArgument, "\"\(location)\" is refused: checksums are kept below \(prefix).")
