@@ -51,12 +51,15 @@ public struct Queue: Sendable {
     public var lifetime: Lifetime
     /// RabbitMQ's `x-…` arguments.
     public var arguments: FieldTable
+    /// Whether the broker's administrator may have made it with its bindings, and keeps us from doing so (``DeclarationMode``).
+    public var mayBeProvided: Bool
 
     /// Makes the description of a queue.
-    public init(name: QueueName, lifetime: Lifetime, arguments: FieldTable = [:]) {
+    public init(name: QueueName, lifetime: Lifetime, arguments: FieldTable = [:], mayBeProvided: Bool = false) {
         self.name = name
         self.lifetime = lifetime
         self.arguments = arguments
+        self.mayBeProvided = mayBeProvided
     }
 }
 
@@ -68,28 +71,64 @@ public struct QueueStatus: Sendable, Equatable {
     public let consumers: Int
 }
 
-extension Declaration {
+/// What is done about things that have to exist.
+///
+/// A bare broker needs no set-up: whoever needs something makes it. Where the administrator has made what stays (exchanges,
+/// and queues that ``Queue/mayBeProvided``) and lets no service change it, declaring it is refused (403), and looking at it is
+/// enough. Which of the two a broker is shows with the first refusal.
+enum DeclarationMode {
+    case making
+    case looking
+
+    /// The mode to go on in when a declaration was refused.
+    func after(_ error: AMQPError) -> DeclarationMode {
+        switch error.kind {
+        case .channelClosed(code: 403): .looking
+        // What should have been provided is not there: perhaps it may be made by now.
+        case .channelClosed(code: 404): .making
+        default: self
+        }
+    }
+
     /// What the broker is asked for.
     ///
-    /// - Parameter names: The names of the queues that have been declared, to which this one's is added.
-    /// - Returns: The request.
-    func request(_ names: inout [QueueName: String]) -> ChannelRequest {
-        switch self {
-        case .exchange(let name, let kind):
-            return .declareExchange(name, kind)
-        case .queue(let queue):
-            let name = queue.name.made()
-            names[queue.name] = name
-            return .declareQueue(name, queue.lifetime, queue.arguments)
-        case .binding(let queue, let exchange, let routingKey):
-            let name = names[queue] ?? queue.text
-            let key =
-                switch routingKey {
-                case .fixed(let key): key
-                case .queueName: name
-                }
-            return .bindQueue(name, exchange: exchange, routingKey: key)
+    /// - Parameters:
+    ///   - declarations: What has to exist, in the order in which it has to be made.
+    ///   - names: The names of the queues that have been declared, to which these are added.
+    /// - Returns: The requests.
+    func requests(for declarations: [Declaration], _ names: inout [QueueName: String]) -> [ChannelRequest] {
+        let provided: Set<QueueName> =
+            self == .making ? [] : Set(declarations.compactMap(\.queue).filter(\.mayBeProvided).map(\.name))
+        var requests: [ChannelRequest] = []
+        for declaration in declarations {
+            switch declaration {
+            case .exchange(let name, let kind):
+                requests.append(self == .making ? .declareExchange(name, kind) : .inspectExchange(name))
+            case .queue(let queue):
+                let name = queue.name.made()
+                names[queue.name] = name
+                let isProvided = provided.contains(queue.name)
+                requests.append(
+                    isProvided ? .inspectQueue(name) : .declareQueue(name, queue.lifetime, queue.arguments))
+            case .binding(let queue, let exchange, let routingKey):
+                guard !provided.contains(queue) else { continue }
+                let name = names[queue] ?? queue.text
+                let key =
+                    switch routingKey {
+                    case .fixed(let key): key
+                    case .queueName: name
+                    }
+                requests.append(.bindQueue(name, exchange: exchange, routingKey: key))
+            }
         }
+        return requests
+    }
+}
+
+extension Declaration {
+    fileprivate var queue: Queue? {
+        guard case .queue(let queue) = self else { return nil }
+        return queue
     }
 }
 

@@ -71,7 +71,12 @@ struct Stack: Sendable {
         let amqp = try AMQPClient(
             AMQPConfiguration(
                 address: address, connectionName: "millrace",
-                declarations: [.exchange(name: RPCTopology.requestExchange, kind: .direct)]), logger: logger)
+                declarations: RPCTopology.requests(
+                    to: [
+                        MetadataWire.queryQueue, MetadataWire.commandQueue, StorageWire.readQueue,
+                        StorageWire.writeQueue,
+                        StorageWire.administrationQueue, StorageWire.maintenanceQueue,
+                    ])), logger: logger)
         let rpc = RPCClient(
             over: amqp, name: "millrace", services: [MetadataWire.service, StorageWire.service], logger: logger)
         let stack = Stack(

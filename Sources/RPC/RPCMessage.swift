@@ -57,4 +57,9 @@ public struct RPCMethod: Sendable, Hashable {
         self.queue = queue
         self.isIdempotent = isIdempotent
     }
+
+    /// Whether a service of this name offers it: its name begins with the service's.
+    func isOffered(by service: String) -> Bool {
+        name.utf8.starts(with: service.utf8) && name.utf8.dropFirst(service.utf8.count).first == UInt8(ascii: ".")
+    }
 }

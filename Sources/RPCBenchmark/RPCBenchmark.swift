@@ -44,7 +44,7 @@ struct BrokerOptions: ParsableArguments {
         return try AMQPClient(
             AMQPConfiguration(
                 address: BrokerAddress(address), connectionName: name,
-                declarations: [.exchange(name: RPCTopology.requestExchange, kind: .direct)]),
+                declarations: RPCTopology.requests(to: [queue])),
             logger: logger)
     }
 }

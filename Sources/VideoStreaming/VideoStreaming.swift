@@ -31,7 +31,11 @@ struct VideoStreaming {
         let amqp = try AMQPClient(
             AMQPConfiguration(
                 address: address, connectionName: "video-streaming",
-                declarations: [.exchange(name: RPCTopology.requestExchange, kind: .direct)]),
+                declarations: RPCTopology.requests(
+                    to: [
+                        MetadataWire.queryQueue, MetadataWire.commandQueue, StorageWire.readQueue,
+                        StorageWire.writeQueue,
+                    ])),
             logger: logger)
         let rpc = RPCClient(
             over: amqp, name: "video-streaming", services: [MetadataWire.service, StorageWire.service], logger: logger)

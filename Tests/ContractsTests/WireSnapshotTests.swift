@@ -37,7 +37,7 @@ struct WireSnapshotTests {
             ])
         #expect(StorageWire.queues(maxConcurrentRequests: 3).map(\.name) == ["millrace.storage.read"])
         #expect(StorageWire.queues(maxConcurrentRequests: 3).map(\.maxConcurrentRequests) == [3])
-        #expect(RPCTopology.requestExchange == "millrace.rpc")
+        #expect(RPCTopology.requestExchange(of: MetadataWire.queryQueue) == "millrace.metadata.query.requests")
         #expect(RPCTopology.replyExchange(of: MetadataWire.service) == "millrace.metadata.reply")
         #expect(RPCTopology.replyExchange(of: StorageWire.service) == "millrace.storage.reply")
     }

@@ -150,7 +150,7 @@ extension EndToEndTests {
         private func publish(_ message: Message, to queue: String, _ client: AMQPClient) async throws {
             let outcome = try await withCheckedThrowingContinuation { continuation in
                 do throws(AMQPError) {
-                    try client.publishConfirmed(message, exchange: "millrace.rpc", routingKey: queue) {
+                    try client.publishConfirmed(message, exchange: "\(queue).requests", routingKey: queue) {
                         continuation.resume(returning: $0)
                     }
                 } catch {

@@ -9,9 +9,7 @@ import Testing
 /// What an operator, or a broker in need, does to callers and workers.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct BrokerFaultTests {
     private func client(_ name: String, log: RecordedLog = RecordedLog()) throws -> AMQPClient {
-        var configuration = TestBroker.impatient(name, at: try TestBroker.address())
-        configuration.declarations = [.exchange(name: "millrace.rpc", kind: .direct)]
-        return try AMQPClient(configuration, logger: log.logger)
+        try AMQPClient(TestBroker.impatient(name, at: try TestBroker.address()), logger: log.logger)
     }
 
     /// The whole broker takes no messages meanwhile.

@@ -34,9 +34,7 @@ struct ClusterTests {
 
         func client(_ name: String, _ log: RecordedLog) throws -> AMQPClient {
             try AMQPClient(
-                AMQPConfiguration(
-                    address: address, connectionName: name,
-                    declarations: [.exchange(name: RPCTopology.requestExchange, kind: .direct)]), logger: log.logger)
+                AMQPConfiguration(address: address, connectionName: name), logger: log.logger)
         }
 
         /// The node that a client is connected to, as its place in the address; both connections lead to one.

@@ -48,14 +48,13 @@ import Testing
         RPCClient(over: amqp, name: "test", services: [pair.service], logger: quiet)
     }
 
-    private func requests() throws -> AMQPClient {
-        try TestBroker.client(
-            "caller", declarations: [.exchange(name: RPCTopology.requestExchange, kind: .direct)])
+    private func requests(_ pair: Pair) throws -> AMQPClient {
+        try TestBroker.client("caller", declarations: RPCTopology.requests(to: [pair.queue.name]))
     }
 
     @Test func callsOfManySizesAreAnsweredByteForByte() async throws {
         let pair = pair()
-        let (worker, caller) = (try TestBroker.client("worker"), try requests())
+        let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let (server, client) = (server(pair, over: worker, echo(pair)), client(pair, over: caller))
         try await withRunning([worker, caller, server, client]) {
             try await eventually("serving") { server.isServing }
@@ -75,7 +74,7 @@ import Testing
 
     @Test func twoThousandCallsAtOnceAreAllAnswered() async throws {
         let pair = pair(waiting: 4_096)
-        let (worker, caller) = (try TestBroker.client("worker"), try requests())
+        let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let (server, client) = (server(pair, over: worker, echo(pair)), client(pair, over: caller))
         try await withRunning([worker, caller, server, client]) {
             try await eventually("serving") { server.isServing }
@@ -94,7 +93,7 @@ import Testing
 
     @Test func withoutAQueueACallFailsAtOnce() async throws {
         let pair = pair()
-        let caller = try requests()
+        let caller = try requests(pair)
         let client = client(pair, over: caller)
         try await withRunning([caller, client]) {
             try await eventually("connected") { caller.isConnected }
@@ -121,7 +120,7 @@ import Testing
 
     @Test func aQueueThatWorkersHaveLeftIsUnavailableAtTheDeadlineAndAtOnceWhenItHasExpired() async throws {
         let pair = pair(lifetime: 2)
-        let (worker, caller) = (try TestBroker.client("worker"), try requests())
+        let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let (server, client) = (server(pair, over: worker, echo(pair)), client(pair, over: caller))
         try await withRunning([caller, client]) {
             try await withRunning([worker, server]) {
@@ -139,7 +138,7 @@ import Testing
 
     @Test func aQueueThatIsLookedAtStaysButALongAbsenceIsRememberedUntilAWorkerComes() async throws {
         let pair = pair(lifetime: 60)
-        let caller = try requests()
+        let caller = try requests(pair)
         let client = client(pair, over: caller)
         try await withRunning([caller, client]) {
             for _ in 0..<2 {
@@ -162,7 +161,7 @@ import Testing
 
     @Test func aFullQueueIsOverloaded() async throws {
         let pair = pair(waiting: 2)
-        let (worker, caller) = (try TestBroker.client("worker"), try requests())
+        let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let gate = AsyncStream<Void>.makeStream()
         let server = server(pair, over: worker, echo(pair) { for await _ in gate.stream { break } })
         let client = client(pair, over: caller)
@@ -196,7 +195,7 @@ import Testing
 
     @Test func anIdempotentCallOutlivesTheLossOfEveryConnection() async throws {
         let pair = pair(lifetime: 30)
-        let (worker, caller) = (try TestBroker.client("worker"), try requests())
+        let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let begun = Atomic(0)
         let router = echo(pair) {
             // The first attempt is under way when the connections are closed; its answer has nowhere to go.
@@ -214,9 +213,46 @@ import Testing
         }
     }
 
+    @Test func aServiceCannotAnswerForAnother() async throws {
+        let (honest, liar) = (TestBroker.unique("honest"), TestBroker.unique("liar"))
+        let queue = TestBroker.unique("rpc")
+        let (worker, caller) = (try TestBroker.client("worker"), try TestBroker.client("caller"))
+        let client = RPCClient(over: caller, name: "test", services: [honest, liar], logger: quiet)
+        let isThere = Synchronization.Atomic<Bool>(false)
+        worker.addConsumer(
+            Consumer(
+                declarations: [
+                    .exchange(name: RPCTopology.requestExchange(of: queue), kind: .direct),
+                    .exchange(name: RPCTopology.replyExchange(of: honest), kind: .direct),
+                    .exchange(name: RPCTopology.replyExchange(of: liar), kind: .direct),
+                    .queue(Queue(name: .fixed(queue), lifetime: .exclusive)),
+                    .binding(
+                        queue: .fixed(queue), exchange: RPCTopology.requestExchange(of: queue), routingKey: .queueName),
+                ], queue: .fixed(queue), prefetchCount: 1,
+                onDelivery: { delivery in
+                    for service in [liar, honest] {
+                        let payload = RPCPayload(contentType: "t", body: ByteBuffer(string: service))
+                        var message = Message(result: .success(payload))
+                        message.properties.correlationID = delivery.message.properties.correlationID
+                        try? worker.publish(
+                            message, exchange: RPCTopology.replyExchange(of: service),
+                            routingKey: delivery.message.properties.replyTo ?? "", isMandatory: true
+                        ) { _ in }
+                    }
+                    worker.acknowledge(delivery.token)
+                }, onActive: { _ in isThere.store(true, ordering: .relaxed) }))
+        try await withRunning([worker, caller, client]) {
+            try await eventually("a worker") { isThere.load(ordering: .relaxed) }
+            let method = RPCMethod("\(honest).work.v1", queue: queue, isIdempotent: false)
+            let question = RPCPayload(contentType: "t", body: ByteBuffer(string: "who?"))
+            let answer = try await client.call(method, question, deadline: .after(.seconds(10)))
+            #expect(String(buffer: answer.body) == honest)
+        }
+    }
+
     @Test func aMalformedRequestIsRefusedAndNotDeliveredAgain() async throws {
         let pair = pair()
-        let (worker, caller) = (try TestBroker.client("worker"), try requests())
+        let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let (server, client) = (server(pair, over: worker, echo(pair)), client(pair, over: caller))
         try await withRunning([worker, caller, server, client]) {
             try await eventually("serving") { server.isServing }
@@ -229,7 +265,8 @@ import Testing
             for properties in malformed {
                 try caller.publish(
                     Message(properties: properties, body: ByteBuffer(string: "?")),
-                    exchange: RPCTopology.requestExchange, routingKey: pair.queue.name, isMandatory: true
+                    exchange: RPCTopology.requestExchange(of: pair.queue.name), routingKey: pair.queue.name,
+                    isMandatory: true
                 ) { _ in }
             }
             // The worker lives, and the queue is empty.

@@ -50,7 +50,7 @@ import Testing
     private func call(deaths: Int) async throws -> (answer: Result<RPCPayload, ServiceError>, begun: [RPCContext]) {
         let begun = Collected<RPCContext>()
         let caller = try TestBroker.client(
-            "caller", declarations: [.exchange(name: RPCTopology.requestExchange, kind: .direct)])
+            "caller", declarations: RPCTopology.requests(to: [queue.name]))
         let client = RPCClient(over: caller, name: "test", services: [service], logger: quiet)
         let answer = try await withRunning([caller, client]) {
             try await eventually("connected") { caller.isConnected }

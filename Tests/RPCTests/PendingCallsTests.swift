@@ -88,6 +88,20 @@ import Testing
         #expect(calls.count == 1)
     }
 
+    @Test func aServiceDoesNotAnswerForAnother() throws {
+        var calls = ready()
+        let request = try #require(sent(begin(&calls, read).1).first)
+        let spoofed = calls.replied(
+            request.correlation, .success(payload), notFor: ["metadata", "storage"], now: start, pause: .zero)
+        #expect(spoofed.isEmpty)
+        #expect(calls.count == 1 && calls.spoofedReplies == 1 && calls.lateReplies == 0)
+        // The true answer still comes; names that only begin alike are not the same service.
+        let reply = calls.replied(
+            request.correlation, .success(payload), notFor: ["metadata", "stor", "storage.read.v1"], now: start,
+            pause: .zero)
+        #expect(finished(reply).count == 1)
+    }
+
     @Test func aCallThatIsNotAnsweredEndsAtItsDeadline() throws {
         var calls = ready()
         let request = try #require(sent(begin(&calls, read, deadline: 100).1).first)

@@ -24,7 +24,7 @@ extension ChannelRequest {
         case .selectConfirms:
             var select = amqp_confirm_select_t(nowait: 0)
             try writer.add(method: method, &select, on: channel)
-        case .declareExchange, .declareQueue, .inspectQueue, .bindQueue:
+        case .declareExchange, .inspectExchange, .declareQueue, .inspectQueue, .bindQueue:
             try writeDeclaration(to: writer, encoder, on: channel)
         case .setPrefetch(let count):
             var prefetch = amqp_basic_qos_t(prefetch_size: 0, prefetch_count: count, global: 0)
@@ -48,6 +48,12 @@ extension ChannelRequest {
                 ticket: 0, exchange: try encoder.name(name), type: encoder.bytes(kind.rawValue), passive: 0, durable: 1,
                 auto_delete: 0, internal: 0, nowait: 0, arguments: encoder.table([:]))
             try writer.add(method: method, &declare, hasTable: true, on: channel)
+        case .inspectExchange(let name):
+            // The broker compares nothing that stands here but the name.
+            var look = amqp_exchange_declare_t(
+                ticket: 0, exchange: try encoder.name(name), type: encoder.bytes(ExchangeKind.direct.rawValue),
+                passive: 1, durable: 0, auto_delete: 0, internal: 0, nowait: 0, arguments: encoder.table([:]))
+            try writer.add(method: method, &look, hasTable: true, on: channel)
         case .declareQueue(let name, let lifetime, let arguments):
             let isExclusive: amqp_boolean_t = lifetime == .exclusive ? 1 : 0
             var declare = amqp_queue_declare_t(

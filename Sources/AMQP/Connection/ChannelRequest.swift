@@ -6,6 +6,8 @@ enum ChannelRequest: Equatable {
     case closeChannel
     case selectConfirms
     case declareExchange(String, ExchangeKind)
+    /// Looks at an exchange without making it. When there is none, the broker closes the channel with 404.
+    case inspectExchange(String)
     case declareQueue(String, Queue.Lifetime, FieldTable)
     /// Looks at a queue without making it. When there is none, the broker closes the channel with 404.
     case inspectQueue(String)
@@ -23,6 +25,7 @@ enum ChannelRequest: Equatable {
         case .closeChannel: "close a channel"
         case .selectConfirms: "ask for publisher confirms"
         case .declareExchange(let name, _): "declare the exchange \(name)"
+        case .inspectExchange(let name): "look at the exchange \(name)"
         case .declareQueue(let name, _, _): "declare the queue \(name)"
         case .inspectQueue(let name): "look at the queue \(name)"
         case .bindQueue(let queue, let exchange, _): "bind the queue \(queue) to the exchange \(exchange)"
@@ -39,7 +42,7 @@ enum ChannelRequest: Equatable {
         case .openChannel: amqp_method_number_t(AMQP_CHANNEL_OPEN_METHOD)
         case .closeChannel: amqp_method_number_t(AMQP_CHANNEL_CLOSE_METHOD)
         case .selectConfirms: amqp_method_number_t(AMQP_CONFIRM_SELECT_METHOD)
-        case .declareExchange: amqp_method_number_t(AMQP_EXCHANGE_DECLARE_METHOD)
+        case .declareExchange, .inspectExchange: amqp_method_number_t(AMQP_EXCHANGE_DECLARE_METHOD)
         case .declareQueue, .inspectQueue: amqp_method_number_t(AMQP_QUEUE_DECLARE_METHOD)
         case .bindQueue: amqp_method_number_t(AMQP_QUEUE_BIND_METHOD)
         case .setPrefetch: amqp_method_number_t(AMQP_BASIC_QOS_METHOD)
@@ -53,8 +56,9 @@ enum ChannelRequest: Equatable {
     func isAnswered(by answer: ChannelAnswer) -> Bool {
         switch (self, answer) {
         case (.openChannel, .channelOpened), (.closeChannel, .channelClosed), (.selectConfirms, .confirmsSelected),
-            (.declareExchange, .exchangeDeclared), (.declareQueue, .queueDeclared), (.inspectQueue, .queueDeclared),
-            (.bindQueue, .queueBound), (.setPrefetch, .prefetchSet), (.consume, .consuming), (.cancel, .cancelled),
+            (.declareExchange, .exchangeDeclared), (.inspectExchange, .exchangeDeclared),
+            (.declareQueue, .queueDeclared), (.inspectQueue, .queueDeclared), (.bindQueue, .queueBound),
+            (.setPrefetch, .prefetchSet), (.consume, .consuming), (.cancel, .cancelled),
             (.closeConnection, .connectionClosed):
             true
         default: false

@@ -39,6 +39,7 @@ final class ConsumerRole: ConnectionRole {
         var epoch: UInt64?
         var acknowledgements = AcknowledgementBatch()
         var failures = 0
+        var mode = DeclarationMode.making
         var retryAt: ContinuousClock.Instant?
         /// Who waits for its end.
         var cancels: [@Sendable () -> Void] = []
@@ -97,8 +98,8 @@ final class ConsumerRole: ConnectionRole {
                 entries[index].acknowledgements = AcknowledgementBatch()
             }
             var names: [QueueName: String] = [:]
-            for declaration in consumer.declarations {
-                try connection.ask(declaration.request(&names), on: channel)
+            for request in entries[index].mode.requests(for: consumer.declarations, &names) {
+                try connection.ask(request, on: channel)
             }
             let queue = names[consumer.queue] ?? consumer.queue.text
             try connection.ask(.setPrefetch(consumer.prefetchCount), on: channel)
@@ -148,9 +149,21 @@ final class ConsumerRole: ConnectionRole {
     private func channelClosed(_ index: Int, _ error: AMQPError) {
         // The broker still answers our own wish to close it; until then its number is not free.
         guard entries[index].phase != .closing else { return }
-        if case .beginning = entries[index].phase { entries[index].consumer.onRefused(error) }
+        let mode = entries[index].mode
+        if case .beginning = entries[index].phase {
+            entries[index].mode = mode.after(error)
+            // Where it is allowed to look, nothing has been lost but a round trip.
+            if entries[index].mode == mode || mode == .looking { entries[index].consumer.onRefused(error) }
+        }
         closed(index, error)
-        if entries[index].phase == .leaving { entries.remove(at: index) } else { retryLater(index, error) }
+        if entries[index].phase == .leaving {
+            entries.remove(at: index)
+        } else if mode == .making, entries[index].mode == .looking {
+            entries[index].retryAt = .now
+            logger.info("A declaration is not allowed, so what it is for is only looked at: \(error.message)")
+        } else {
+            retryLater(index, error)
+        }
     }
 
     private func retryLater(_ index: Int, _ error: AMQPError) {

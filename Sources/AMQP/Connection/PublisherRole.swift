@@ -51,6 +51,7 @@ final class PublisherRole: ConnectionRole {
     private var confirmChannel = firstConfirmChannel
     /// Channels that the broker has been asked to close.
     private var closingChannels: Set<UInt16> = []
+    private var mode = DeclarationMode.making
     /// How many declarations the broker has not answered yet, by channel.
     private var missingDeclarations: [UInt16: Int] = [:]
     private(set) var isReady = false
@@ -87,9 +88,10 @@ final class PublisherRole: ConnectionRole {
     private func open(_ channel: UInt16, declaring: Bool, on connection: RawConnection) throws(AMQPError) {
         try connection.ask(.openChannel, on: channel)
         if declaring {
-            missingDeclarations[channel] = declarations.count
             var names: [QueueName: String] = [:]
-            for declaration in declarations { try connection.ask(declaration.request(&names), on: channel) }
+            let requests = mode.requests(for: declarations, &names)
+            missingDeclarations[channel] = requests.count
+            for request in requests { try connection.ask(request, on: channel) }
         }
         guard channel == confirmChannel else { return }
         try connection.ask(.selectConfirms, on: channel)
@@ -112,7 +114,11 @@ final class PublisherRole: ConnectionRole {
         // Until the declarations are answered, one of them is what the broker refuses. What is missing then will be named
         // again by the publish that needs it.
         let isDeclaration = missingDeclarations.removeValue(forKey: channel).map { $0 > 0 } ?? false
-        logger.warning("\(isDeclaration ? "A declaration was" : "A message was") refused: \(error.message)")
+        if isDeclaration, mode == .making, mode.after(error) == .looking {
+            logger.info("A declaration is not allowed, so what it is for is only looked at: \(error.message)")
+        } else {
+            logger.warning("\(isDeclaration ? "A declaration was" : "A message was") refused: \(error.message)")
+        }
         if channel == confirmChannel {
             failUnsettled(blaming: error)
         } else {
@@ -122,7 +128,9 @@ final class PublisherRole: ConnectionRole {
         }
         // Something is missing (404), and perhaps it is one of ours: deleted since the connection was made.
         let isMissing = error.kind == .channelClosed(code: 404)
-        try open(channel, declaring: isMissing && !isDeclaration, on: connection)
+        let isFirstRefusal = isDeclaration && mode == .making && mode.after(error) == .looking
+        if isDeclaration { mode = mode.after(error) }
+        try open(channel, declaring: isDeclaration ? isFirstRefusal : isMissing, on: connection)
     }
 
     // MARK: Work

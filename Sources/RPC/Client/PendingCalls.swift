@@ -95,6 +95,9 @@ struct PendingCalls {
     /// Replies that nobody waited for any more; the loser of a hedge is one.
     private(set) var lateReplies = 0
 
+    /// Replies by which one service spoke for another. They change nothing.
+    private(set) var spoofedReplies = 0
+
     /// How often a call was made again.
     struct Repetitions {
         /// Because its answer was late, while the attempt before went on.
@@ -141,14 +144,21 @@ struct PendingCalls {
         return (id, [])
     }
 
-    /// A reply has come.
+    /// A reply has come, from somebody who cannot speak for `strangers`: an answer for one of them is none.
     mutating func replied(
-        _ correlation: UInt64, _ result: Result<RPCPayload, ServiceError>, now: Instant, pause: Duration
+        _ correlation: UInt64, _ result: Result<RPCPayload, ServiceError>, notFor strangers: [String] = [],
+        now: Instant,
+        pause: Duration
     ) -> [Action] {
-        guard let attempt = attempts.removeValue(forKey: correlation) else {
+        guard let attempt = attempts[correlation] else {
             lateReplies += 1
             return []
         }
+        guard !strangers.contains(where: attempt.call.request.method.isOffered) else {
+            spoofedReplies += 1
+            return []
+        }
+        attempts[correlation] = nil
         let call = attempt.call
         latencies[call.request.method.name, default: LatencyEstimate()].record(attempt.sentAt.duration(to: now))
         call.correlations.removeAll { $0 == correlation }

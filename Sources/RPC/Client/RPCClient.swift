@@ -181,8 +181,10 @@ public final class RPCClient: RPCCalling, Service {
         case .lost: perform { $0.lost(now: .now) }
         case .refused: state.withLock { $0.pending.refused() }
         case .undelivered(let correlation, let reason): perform { $0.undelivered(correlation, reason, now: .now) }
-        case .reply(let correlation, let result):
-            perform { $0.replied(correlation, result, now: .now, pause: Self.pause(after: result)) }
+        case .reply(let correlation, let result, let strangers):
+            perform {
+                $0.replied(correlation, result, notFor: strangers, now: .now, pause: Self.pause(after: result))
+            }
         }
     }
 

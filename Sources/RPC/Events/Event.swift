@@ -47,13 +47,15 @@ public enum EventTopology {
     public static func deadQueue(of queue: String) -> String { "\(queue).dead" }
 
     /// What has to be declared for the dead letters of a queue.
-    static func deadLetters(of queue: String) -> [Declaration] {
+    static func deadLetters(of queue: String, through exchange: String = deadExchange) -> [Declaration] {
         let dead = QueueName.fixed(deadQueue(of: queue))
         return [
-            .exchange(name: deadExchange, kind: .direct),
+            .exchange(name: exchange, kind: .direct),
             .queue(
-                Queue(name: dead, lifetime: .durable, arguments: ["x-max-length": .int(Int64(maxDeadMessages))])),
-            .binding(queue: dead, exchange: deadExchange, routingKey: .queueName),
+                Queue(
+                    name: dead, lifetime: .durable, arguments: ["x-max-length": .int(Int64(maxDeadMessages))],
+                    mayBeProvided: true)),
+            .binding(queue: dead, exchange: exchange, routingKey: .queueName),
         ]
     }
 }

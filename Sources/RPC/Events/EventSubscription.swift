@@ -146,7 +146,7 @@ public final class EventSubscription: Service {
                     "x-delivery-limit": .int(Int64(deliveryLimit - 1)),
                     "x-dead-letter-exchange": .string(EventTopology.deadExchange),
                     "x-dead-letter-routing-key": .string(EventTopology.deadQueue(of: name)),
-                ])
+                ], mayBeProvided: true)
         case .whileConnected(let name):
             Queue(
                 name: .generated(prefix: "millrace.events.\(name)"), lifetime: .exclusive,

@@ -24,8 +24,8 @@ package enum ClientTransportEvent: Sendable {
     case lost
     /// Replies cannot come: the broker refuses the queue for them.
     case refused
-    /// A worker has answered.
-    case reply(correlation: UInt64, Result<RPCPayload, ServiceError>)
+    /// A worker has answered, who can speak for none of these services.
+    case reply(correlation: UInt64, Result<RPCPayload, ServiceError>, notFor: [String] = [])
     /// The request has not reached a worker's queue.
     case undelivered(correlation: UInt64, Undelivered)
 }

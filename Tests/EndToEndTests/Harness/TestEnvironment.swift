@@ -15,6 +15,14 @@ enum TestEnvironment {
         try value("RABBIT_END_TO_END", meaning: "the address of a virtual host of a RabbitMQ of these tests' own")
     }
 
+    /// The address of the same virtual host with the user of a program (`video-storage`, `millrace`), who may do what that
+    /// program has to do, and nothing else.
+    static func broker(for program: String) throws -> String {
+        try value(
+            "RABBIT_\(program.uppercased().replacing("-", with: "_"))",
+            meaning: "the address of RABBIT_END_TO_END with the user of \(program)")
+    }
+
     static func database() throws -> String {
         try value("DBHOST", meaning: "the mongodb:// address of a server")
     }

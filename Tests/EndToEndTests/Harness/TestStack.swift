@@ -29,7 +29,8 @@ final class TestStack: Sendable {
     let storageFolder: URL
     private let folder: URL
     private let products: URL
-    private let broker: String
+    private let brokers: [ServiceKind: String]
+    private let toolBroker: String
     /// The mongod of this stack alone, where it has one.
     let privateDatabase: PrivateDatabase?
     private let databaseServer: String
@@ -39,7 +40,10 @@ final class TestStack: Sendable {
     private let services = Mutex<[(kind: ServiceKind, service: ServiceUnderTest)]>([])
 
     private init(_ layout: Layout) throws {
-        broker = try TestEnvironment.broker()
+        var brokers: [ServiceKind: String] = [:]
+        for kind in ServiceKind.allCases { brokers[kind] = try TestEnvironment.broker(for: kind.rawValue) }
+        self.brokers = brokers
+        toolBroker = try TestEnvironment.broker(for: "millrace")
         products = try TestEnvironment.products()
         gatewaySettings = layout.gatewaySettings
         storageSettings = layout.storageSettings
@@ -147,7 +151,8 @@ final class TestStack: Sendable {
     }
 
     private func environment(of kind: ServiceKind, port: Int) -> [String: String] {
-        var environment = ["HOST": "127.0.0.1", "PORT": String(port), "RABBIT": broker, "LOG_LEVEL": "debug"]
+        var environment = ["HOST": "127.0.0.1", "PORT": String(port), "LOG_LEVEL": "debug"]
+        environment["RABBIT"] = brokers[kind]
         if let database = databases[kind] {
             environment["DBHOST"] = databaseServer
             environment["DBNAME"] = database.database
@@ -200,7 +205,7 @@ final class TestStack: Sendable {
             .init(
                 executable: products.appendingPathComponent("millrace"), arguments: arguments,
                 environment: [
-                    "RABBIT": broker, "STORAGE_DIRECTORY": storageFolder.path, "WRITE_TOKEN": Self.writeToken,
+                    "RABBIT": toolBroker, "STORAGE_DIRECTORY": storageFolder.path, "WRITE_TOKEN": Self.writeToken,
                     "GATEWAY_URL": "http://127.0.0.1:\(gateway().port)",
                 ], folder: folder, standardOutput: output, standardError: errors))
         return RunningTool(process: process, output: output, errors: errors)

@@ -25,6 +25,8 @@ private final class AMQPClientTransport: ClientTransport {
     private let amqp: AMQPClient
     private let name: String
     private let services: [String]
+    /// By exchange: the services that whoever may publish there cannot speak for.
+    private let strangers: [String: [String]]
     private let logger: Logger
     private let replyQueue = Mutex<String?>(nil)
     private let listener = Mutex<Listener?>(nil)
@@ -39,6 +41,10 @@ private final class AMQPClientTransport: ClientTransport {
         self.amqp = amqp
         self.name = name
         self.services = services
+        strangers = Dictionary(
+            uniqueKeysWithValues: services.map { service in
+                (RPCTopology.replyExchange(of: service), services.filter { $0 != service })
+            })
         self.logger = logger
     }
 
@@ -87,7 +93,8 @@ private final class AMQPClientTransport: ClientTransport {
             body: request.payload.body)
         do throws(AMQPError) {
             try amqp.publishConfirmed(
-                message, exchange: RPCTopology.requestExchange, routingKey: request.method.queue
+                message, exchange: RPCTopology.requestExchange(of: request.method.queue),
+                routingKey: request.method.queue
             ) { outcome in
                 if let reason = Undelivered(outcome) {
                     onEvent(.undelivered(correlation: correlation, reason))
@@ -117,7 +124,10 @@ private final class AMQPClientTransport: ClientTransport {
             logger.warning("A reply without correlation id or status is ignored")
             return
         }
-        onEvent(.reply(correlation: correlation, delivery.message.result(status: status)))
+        onEvent(
+            .reply(
+                correlation: correlation, delivery.message.result(status: status),
+                notFor: strangers[delivery.exchange] ?? services))
     }
 }
 

@@ -60,11 +60,12 @@ private final class AMQPServerTransport: ServerTransport {
             let name = QueueName.fixed(queue.name)
             let consumer = Consumer(
                 declarations: [
-                    .exchange(name: RPCTopology.requestExchange, kind: .direct),
+                    .exchange(name: RPCTopology.requestExchange(of: queue.name), kind: .direct),
                     .exchange(name: replyExchange, kind: .direct),
                     .queue(Queue(name: name, lifetime: .durable, arguments: queue.arguments)),
-                    .binding(queue: name, exchange: RPCTopology.requestExchange, routingKey: .queueName),
-                ] + (queue.keepsDeadRequests ? EventTopology.deadLetters(of: queue.name) : []),
+                    .binding(
+                        queue: name, exchange: RPCTopology.requestExchange(of: queue.name), routingKey: .queueName),
+                ] + (queue.keepsDeadRequests ? DeadRequests.declarations(of: queue.name) : []),
                 queue: name, prefetchCount: UInt16(clamping: queue.maxConcurrentRequests),
                 onDelivery: { self.received($0, from: queue, onRequest) },
                 onActive: { _ in self.activeCount.add(1, ordering: .relaxed) },
@@ -173,7 +174,8 @@ private final class AMQPServerTransport: ServerTransport {
         message.properties.expirationMilliseconds = nil
         do throws(AMQPError) {
             try amqp.publishConfirmed(
-                message, exchange: EventTopology.deadExchange, routingKey: EventTopology.deadQueue(of: queue.name)
+                message, exchange: DeadRequests.exchange(of: queue.name),
+                routingKey: EventTopology.deadQueue(of: queue.name)
             ) { outcome in
                 if case .accepted = outcome {
                     self.giveUp(request)
@@ -194,6 +196,16 @@ private final class AMQPServerTransport: ServerTransport {
         let words =
             "This request was given to \(Self.maxLosses) workers, and none of them answered. It is not tried again."
         reply(to: request, .failure(ServiceError(.internal, words)))
+    }
+}
+
+/// Where requests are kept that nobody will do: an exchange of the service's own, since it publishes there itself. What could
+/// not be handled of events goes through ``EventTopology/deadExchange``, where the broker alone publishes.
+enum DeadRequests {
+    static func exchange(of queue: String) -> String { EventTopology.deadQueue(of: queue) }
+
+    static func declarations(of queue: String) -> [Declaration] {
+        EventTopology.deadLetters(of: queue, through: exchange(of: queue))
     }
 }
 
