@@ -67,7 +67,7 @@ def make(films: list[Film], family: Services, layout: Layout, progress: Progress
             step,
             layout.log("import"),
             "read the log",
-            environment=family.common | family.by_kind[STORAGE],
+            environment=family.tool,
             folder=layout.root,
         )
 

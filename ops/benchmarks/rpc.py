@@ -79,7 +79,7 @@ def run(chosen: argparse.Namespace, progress: Progress) -> int:
     layout.make()
     servers.install_missing(layout, progress, also=packages.TO_COMPILE_C + packages.TO_TEST)
     programs = _programs(layout, progress)
-    with throwaway.servers(progress) as (state, environment):
+    with throwaway.servers(progress) as (state, _, environment):
         bench = Bench(layout, state, environment["RABBIT"], chosen.seconds)
         runs = _measure(bench, programs, chosen.pairs, progress)
     others = statistics.median(run.shares[OTHERS] for by_work in runs.values() for run in sum(by_work.values(), []))

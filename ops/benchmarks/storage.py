@@ -114,7 +114,7 @@ def _measure(
     """Measures one provider on servers that nothing else has used."""
     logs = [layout.log(f"storage-{name}") for name in ("ours", "peer")]
     size = chosen.mebibytes * MEBIBYTE
-    with throwaway.servers(progress, with_object_stores=True) as (state, environment), _folder(size) as folder:
+    with throwaway.servers(progress, with_object_stores=True) as (state, _, environment), _folder(size) as folder:
         # Logs of the services are kept with those of the servers.
         peer = OwnClient(provider, state.layout, state, environment, logs[1])
         with progress.step(f"prepare {provider}") as step:

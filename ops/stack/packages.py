@@ -15,7 +15,7 @@ from .progress import Step
 
 # What the build links to, and what the stack runs on.
 TO_BUILD = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config")
-TO_RUN = ("rabbitmq-server",)
+TO_RUN = ("rabbitmq-server", "python3-pymongo")
 # What the peers of benchmarks are made with.
 TO_COMPILE_C = ("gcc", "libc6-dev")
 # The HTTP client that benchmarks upload and download with.
@@ -24,8 +24,12 @@ TO_TRANSFER = ("curl",)
 TO_LOAD = ("wrk", "nginx-light", "curl")
 # What only a test run needs: certificates, and a client that speaks HTTP/2.
 TO_TEST = ("openssl", "curl")
+# What checks the compose files; and the registry that images are published to in a test, with its passwords.
+TO_COMPOSE = ("docker-compose",)
+TO_PUBLISH = ("docker-registry", "apache2-utils")
 # Services that Debian would start now and at every boot; ours is a private one.
 SYSTEM_SERVICES = {
+    "docker-registry": ["docker-registry.service"],
     "nginx-light": ["nginx.service"],
     "rabbitmq-server": ["rabbitmq-server.service"],
     "erlang-base": ["epmd.service", "epmd.socket"],

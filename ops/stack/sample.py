@@ -11,7 +11,7 @@ from . import commands
 from .failure import Failure
 from .layout import Layout
 from .progress import Progress
-from .services import STORAGE, Services
+from .services import Services
 
 FOLDER = "ops/sample"
 SECONDS_TO_READ = 60.0
@@ -34,6 +34,10 @@ def url(gateway_url: str, layout: Layout) -> str:
     return f"{gateway_url}/video?id={identifier(layout)}"
 
 
+def content(layout: Layout) -> bytes:
+    return (records(layout).parent / str(first_record(layout)["videoPath"])).read_bytes()
+
+
 def bring_in(services: Services, layout: Layout, progress: Progress) -> None:
     """Imports the sample with the operator's tool; what is there already is left as it is."""
     with progress.step("import the sample video") as step:
@@ -42,14 +46,14 @@ def bring_in(services: Services, layout: Layout, progress: Progress) -> None:
             step,
             layout.log("import"),
             "read the log; `ops/up` tries again",
-            environment=services.common | services.by_kind[STORAGE],
+            environment=services.tool,
             folder=layout.root,
         )
 
 
 def verify(gateway_url: str, layout: Layout, progress: Progress) -> None:
     """Reads the sample through the gateway and compares it byte for byte with the file, then asks for one range."""
-    expected = (records(layout).parent / str(first_record(layout)["videoPath"])).read_bytes()
+    expected = content(layout)
     address = url(gateway_url, layout)
     with progress.step("read it back through the gateway") as step:
         step.detail = address

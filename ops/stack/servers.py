@@ -22,10 +22,13 @@ SECONDS_TO_START = 120.0
 @dataclass
 class Servers:
     broker: broker.Broker
+    # Nobody has to log in there; empty where everybody has to.
     database_url: str
     database_program: Path
     certificates: certificates.Certificates | None = None
     object_stores: object_stores.ObjectStores | None = None
+    # Where the services have users of their own.
+    accounts: database.Accounts | None = None
 
 
 def install_missing(
@@ -54,30 +57,54 @@ def install_missing(
 
 
 def start_servers(
-    layout: Layout, state: State, progress: Progress, virtual_hosts: list[str], with_tls: bool = False
+    layout: Layout, state: State, progress: Progress, virtual_hosts: list[str], with_tls: bool = False,
+    guarded_hosts: Sequence[str] = (), with_accounts: bool = False,
 ) -> Servers:
-    """Starts both at once, waits until both answer, and notes each the moment it exists."""
+    """Starts both at once, waits until both answer, and notes each the moment it exists.
+
+    In `guarded_hosts` each service has a user of its own at the broker, `with_accounts` at the database as well.
+    """
     mongod = database.find(layout)
     if mongod is None or shutil.which("epmd") is None:
         raise Failure("mongod or epmd is missing", "ops/up and ops/test install them; what did their last run say?")
     ports = network.free_ports(5)
     node = broker.Broker(layout, (ports[0], ports[1], ports[2]), virtual_hosts)
+    node.guard(list(guarded_hosts))
+    accounts = database.Accounts(layout, ports[3]) if with_accounts else None
     with progress.step("start RabbitMQ and mongod") as step:
-        database_process = state.add(database.start_database(layout, mongod, ports[3]))
+        database_process = state.add(database.start_database(layout, mongod, ports[3], accounts))
         mapper_process = state.add(node.start_mapper())
         step.detail = "waiting for the Erlang port mapper"
         wait_until(step, mapper_process, lambda: network.accepts(node.mapper_port))
         made = certificates.make(layout, step) if with_tls else None
         if made is not None:
             node.take_tls(ports[4], made)
-        broker_process = state.add(node.start_node())
+        broker_process = node.start_node()
+        broker_process.details["administrator"] = node.url_of(broker.VIRTUAL_HOST)
+        if broker.VIRTUAL_HOST in guarded_hosts:
+            broker_process.details["tool"] = node.url_for("millrace")
+        state.add(broker_process)
         step.detail = f"waiting for mongod on port {ports[3]}"
         wait_until(step, database_process, lambda: network.accepts(ports[3]))
+        if accounts is not None:
+            accounts.make(step)
         # A node opens its port as the last act of its start, after users and virtual hosts are there.
         step.detail = f"waiting for RabbitMQ on port {node.port}"
         wait_until(step, broker_process, lambda: all(network.accepts(port) for port in node.ports))
         step.detail = f"RabbitMQ on port {node.port}, mongod on port {ports[3]}"
-    return Servers(node, database.url(ports[3]), mongod, made)
+    return Servers(node, "" if with_accounts else database.url(ports[3]), mongod, made, accounts=accounts)
+
+
+def start_guarded_database(layout: Layout, state: State, progress: Progress, mongod: Path) -> database.Accounts:
+    """Starts one more mongod, in which the services have users of their own."""
+    port = network.free_ports(1)[0]
+    accounts = database.Accounts(layout, port, "guarded-mongod")
+    with progress.step("start a mongod with users") as step:
+        process = state.add(database.start_database(layout, mongod, port, accounts))
+        wait_until(step, process, lambda: network.accepts(port))
+        accounts.make(step)
+        step.detail = f"on port {port}"
+    return accounts
 
 
 def install_object_stores(layout: Layout, progress: Progress) -> None:

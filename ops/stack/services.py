@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import network
+from .broker import VIRTUAL_HOST, Broker
+from .database import Accounts
 from .failure import Failure
 from .layout import Layout
 from .processes import Process, start
 from .progress import Progress
-from .servers import Servers, wait_until
+from .servers import wait_until
 from .state import State
 
 METADATA, STORAGE, GATEWAY = "video-metadata", "video-storage", "video-streaming"
+TOOL = "millrace"
 # Started in this order: who answers before who asks.
 KINDS = (METADATA, STORAGE, GATEWAY)
 MOST_REPLICAS = 32
@@ -61,6 +64,8 @@ class Services:
     products: Path
     common: dict[str, str]
     by_kind: dict[str, dict[str, str]]
+    # What the operator's tool gets.
+    tool: dict[str, str]
 
     def start(self, name: str, kind: str, port: int) -> Process:
         executable = self.products / kind
@@ -81,21 +86,26 @@ def launch(
     return state.add(process)
 
 
-def environments(
-    layout: Layout, servers: Servers, write_token: str
-) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """What every service gets, and what each kind gets besides: the gateway no database, a worker only its own."""
-    common = {"HOST": network.HOST, "RABBIT": servers.broker.url}
-    return common, {
-        METADATA: {"DBHOST": servers.database_url, "DBNAME": METADATA},
-        STORAGE: {
-            "DBHOST": servers.database_url,
-            "DBNAME": STORAGE,
-            "STORAGE_PROVIDER": "filesystem",
-            "STORAGE_DIRECTORY": str(layout.storage),
-        },
-        GATEWAY: {"WRITE_TOKEN": write_token},
+def guarded(
+    layout: Layout,
+    state: State,
+    products: Path,
+    broker: Broker,
+    databases: Accounts,
+    write_token: str,
+    virtual_host: str = VIRTUAL_HOST,
+) -> Services:
+    """Services that each have users of their own: the gateway none at a database, a worker only at its own."""
+    storage = {"STORAGE_DIRECTORY": str(layout.storage)}
+    rabbit = {kind: {"RABBIT": broker.url_for(kind, virtual_host)} for kind in (*KINDS, TOOL)}
+    by_kind = {
+        METADATA: rabbit[METADATA] | {"DBHOST": databases.url_for(METADATA), "DBNAME": METADATA},
+        STORAGE: rabbit[STORAGE]
+        | storage
+        | {"DBHOST": databases.url_for(STORAGE), "DBNAME": STORAGE, "STORAGE_PROVIDER": "filesystem"},
+        GATEWAY: rabbit[GATEWAY] | {"WRITE_TOKEN": write_token},
     }
+    return Services(layout, state, products, {"HOST": network.HOST}, by_kind, rabbit[TOOL] | storage)
 
 
 def await_ready(processes: list[Process], progress: Progress, title: str) -> None:

@@ -26,7 +26,9 @@ def values(processes: list[Process]) -> dict[str, str]:
     found = {"GATEWAY_URL": gateways[0]}
     if len(gateways) > 1:
         found["GATEWAY_URLS"] = " ".join(gateways)
-    found["RABBIT"] = by_kind[GATEWAY][0].environment["RABBIT"]
+    servers = by_kind["rabbitmq"][0].details
+    found["RABBIT"] = servers["tool"]
+    found["RABBIT_ADMINISTRATOR"] = servers["administrator"]
     found["WRITE_TOKEN"] = by_kind[GATEWAY][0].environment["WRITE_TOKEN"]
     for kind, prefix in ((METADATA, "METADATA"), (STORAGE, "STORAGE")):
         found[f"{prefix}_DBHOST"] = by_kind[kind][0].environment["DBHOST"]

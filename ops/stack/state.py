@@ -12,7 +12,7 @@ from .layout import Layout
 from .processes import Process, identity
 
 # Ended in this order: those who ask before those who answer, and the servers last.
-STOP_ORDER = ("video-streaming", "video-storage", "video-metadata", "mongod", "rabbitmq", "epmd")
+STOP_ORDER = ("video-streaming", "video-storage", "video-metadata", "guarded-mongod", "mongod", "rabbitmq", "epmd")
 
 
 def kind_of(name: str) -> str:

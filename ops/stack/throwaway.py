@@ -16,18 +16,19 @@ from .servers import Servers, start_object_stores, start_servers
 from .shutdown import shut_down
 from .state import State
 
-# Two virtual hosts, so that integration tests and end-to-end tests do not see each other's queues.
-INTEGRATION, END_TO_END = "/", "end-to-end"
+# Virtual hosts of their own, so that integration tests, end-to-end tests and the test of who may do what do not see each
+# other's queues. The first is bare, as the broker of somebody who only tries: a service makes what it needs.
+INTEGRATION, END_TO_END, ISOLATION = "/", "end-to-end", "isolation"
 PREFIX = "test-"
 
 
 @contextmanager
 def servers(
     progress: Progress, with_cluster: bool = False, with_object_stores: bool = False
-) -> Iterator[tuple[State, dict[str, str]]]:
+) -> Iterator[tuple[State, Servers, dict[str, str]]]:
     """Private servers with throwaway data, gone when the block ends, however it ends.
 
-    Gives the note of what runs, and the environment that integration and end-to-end tests read.
+    Gives the note of what runs, the servers, and the environment that integration and end-to-end tests read.
     """
     home = ROOT / ".millrace"
     home.mkdir(exist_ok=True)
@@ -37,14 +38,15 @@ def servers(
     state = State(layout)
     state.keep()
     try:
-        started = start_servers(layout, state, progress, [INTEGRATION, END_TO_END], with_tls=True)
+        hosts = [INTEGRATION, END_TO_END, ISOLATION]
+        started = start_servers(layout, state, progress, hosts, with_tls=True, guarded_hosts=[END_TO_END, ISOLATION])
         if with_object_stores:
             started.object_stores = start_object_stores(layout, state, progress)
         found = environment(started)
         if with_cluster:
             nodes = cluster.start(layout, state, progress, started.broker.mapper_port)
             found |= {"RABBIT_CLUSTER": nodes.url, "RABBIT_CLUSTER_PIDS": nodes.process_ids}
-        yield state, found
+        yield state, started, found
     finally:
         progress.interrupts.begin_stopping()
         shut_down(state, progress)
@@ -65,7 +67,7 @@ class RunningStack:
 @contextmanager
 def stack(progress: Progress, products: Path) -> Iterator[RunningStack]:
     """A whole stack but for the gateway, with throwaway data, gone when the block ends, however it ends."""
-    with servers(progress) as (state, found):
+    with servers(progress) as (state, _, found):
         layout = state.layout
         common = {"HOST": network.HOST, "RABBIT": found["RABBIT"]}
         by_kind = {
@@ -78,7 +80,8 @@ def stack(progress: Progress, products: Path) -> Iterator[RunningStack]:
             },
             services.GATEWAY: {},
         }
-        family = services.Services(layout, state, products, common, by_kind)
+        tool = {"RABBIT": found["RABBIT"], "STORAGE_DIRECTORY": str(layout.storage)}
+        family = services.Services(layout, state, products, common, by_kind, tool)
         ports = network.free_ports(2)
         workers = [
             family.start(kind, kind, port)
@@ -101,6 +104,10 @@ def environment(started: Servers) -> dict[str, str]:
     return {
         "RABBIT": started.broker.url_of(INTEGRATION),
         "RABBIT_END_TO_END": started.broker.url_of(END_TO_END),
+        **{
+            f"RABBIT_{name.replace('-', '_').upper()}": started.broker.url_for(name, END_TO_END)
+            for name in (*services.KINDS, services.TOOL)
+        },
         "RABBITMQ_CTL": str(started.broker.control),
         "DBHOST": started.database_url,
         "MONGOD": str(started.database_program),

@@ -70,13 +70,15 @@ class StateTests(unittest.TestCase):
 
 class StackEnvironmentTests(unittest.TestCase):
     def values(self, *more: Process) -> dict[str, str]:
+        rabbitmq = process("rabbitmq", pid=1)
+        rabbitmq.details = {"tool": "amqp://r", "administrator": "amqp://a"}
         return stack_environment.values(
             [
-                process("rabbitmq", pid=1),
+                rabbitmq,
                 process("mongod", pid=2),
                 process("video-metadata", pid=3, DBHOST="mongodb://h", DBNAME="video-metadata"),
                 process("video-storage", pid=4, DBHOST="mongodb://h", DBNAME="video-storage", STORAGE_DIRECTORY="/a b"),
-                process("video-streaming", pid=5, port=4000, RABBIT="amqp://r", WRITE_TOKEN="secret"),
+                process("video-streaming", pid=5, port=4000, WRITE_TOKEN="secret"),
                 *more,
             ]
         )
@@ -87,6 +89,7 @@ class StackEnvironmentTests(unittest.TestCase):
         self.assertNotIn("GATEWAY_URLS", values)
         self.assertEqual(values["VIDEO_STORAGE_PID"], "4")
         self.assertEqual(values["MONGOD_PID"], "2")
+        self.assertEqual((values["RABBIT"], values["RABBIT_ADMINISTRATOR"]), ("amqp://r", "amqp://a"))
 
     def test_several_of_a_kind_stand_in_one_value_in_the_order_of_their_numbers(self) -> None:
         numbered = [process(f"video-storage-{number}", pid=number) for number in (10, 2)]
