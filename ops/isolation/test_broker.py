@@ -3,6 +3,7 @@
 RABBIT_<USER> are the addresses of a virtual host in which all services are connected."""
 
 import os
+import secrets
 import unittest
 from collections.abc import Callable
 
@@ -25,9 +26,12 @@ DEAD = ("millrace.metadata.events.dead", "millrace.storage.events.dead", "millra
 OTHER = {METADATA: STORAGE, STORAGE: METADATA}
 EVENT = {METADATA: "metadata.video.deleted", STORAGE: "storage.object.committed"}
 EVERYBODY = (GATEWAY, METADATA, STORAGE, TOOL)
-# A name such as the program makes for itself.
-RANDOM = "0123456789abcdef"
 ACCESS_REFUSED = 403
+
+
+def random() -> str:
+    """The end of a name such as programs make for themselves."""
+    return secrets.token_hex(8)
 
 
 def short(worker: str) -> str:
@@ -46,8 +50,10 @@ class Doors(unittest.TestCase):
 
     def refused(self, user: str, what: str, act: Callable[[BlockingChannel], object]) -> None:
         with self.subTest(f"{user}: {what}"):
+            channel = self.channel(user)
             with self.assertRaises(ChannelClosedByBroker) as caught:
-                act(self.channel(user))
+                act(channel)
+            channel.connection.close()
             self.assertEqual(caught.exception.reply_code, ACCESS_REFUSED, caught.exception.reply_text)
 
     def cannot_publish(self, user: str, exchange: str, key: str) -> None:
@@ -65,7 +71,7 @@ class Doors(unittest.TestCase):
         self.refused(user, f"delete {queue}", lambda channel: channel.queue_delete(queue))
 
     def own_queue(self, channel: BlockingChannel, user: str) -> str:
-        name = f"millrace.reply.{user}.{RANDOM}"
+        name = f"millrace.reply.{user}.{random()}"
         channel.queue_declare(name, exclusive=True)
         return name
 
@@ -106,7 +112,7 @@ class Doors(unittest.TestCase):
 
     def test_nobody_makes_a_queue_that_the_program_does_not_need(self) -> None:
         for user in EVERYBODY:
-            names = ["anything", f"millrace.reply.{user}.x", "millrace.reply.another." + RANDOM]
+            names = ["anything", f"millrace.reply.{user}.x", "millrace.reply.another." + random()]
             for worker in OTHER:
                 if user != worker:
                     names += [f"millrace.{short(worker)}.spy", QUEUES[worker][0]]
@@ -115,7 +121,7 @@ class Doors(unittest.TestCase):
 
     def test_a_caller_takes_no_replies_to_another(self) -> None:
         for user, other in ((GATEWAY, TOOL), (TOOL, GATEWAY), (METADATA, GATEWAY), (STORAGE, GATEWAY)):
-            name = f"millrace.reply.{other}.{RANDOM}"
+            name = f"millrace.reply.{other}.{random()}"
             channel = self.channel(other)
             self.own_queue(channel, other)
             self.refused(user, f"consume {name}", lambda channel, name=name: channel.basic_consume(name, print))
@@ -128,20 +134,23 @@ class Doors(unittest.TestCase):
         for worker in OTHER:
             for user in EVERYBODY:
                 if user != worker:
-                    key = f"millrace.reply.{GATEWAY}.{RANDOM}"
+                    key = f"millrace.reply.{GATEWAY}.{random()}"
                     self.cannot_publish(user, f"millrace.{short(worker)}.reply", key)
 
     def test_nobody_puts_anything_into_a_queue_by_its_name(self) -> None:
         for user in EVERYBODY:
-            for queue in (f"millrace.reply.{GATEWAY}.{RANDOM}", *QUEUES[METADATA], *QUEUES[STORAGE], *DEAD):
+            for queue in (f"millrace.reply.{GATEWAY}.{random()}", *QUEUES[METADATA], *QUEUES[STORAGE], *DEAD):
                 self.cannot_publish(user, "", queue)
 
     def test_no_way_leads_to_a_reply_exchange_through_dead_letters(self) -> None:
-        def declare(channel: BlockingChannel) -> None:
-            arguments = {"x-dead-letter-exchange": "millrace.storage.reply", "x-message-ttl": 0}
-            channel.queue_declare("millrace.metadata.query", arguments=arguments, durable=True)
-
-        self.refused(METADATA, "declare a queue whose dead letters are replies of storage", declare)
+        arguments = {"x-dead-letter-exchange": "millrace.storage.reply", "x-message-ttl": 0}
+        for user in (GATEWAY, TOOL):
+            name = f"millrace.reply.{user}.{random()}"
+            self.refused(
+                user,
+                "declare a queue whose dead letters are replies of storage",
+                lambda channel, name=name: channel.queue_declare(name, exclusive=True, arguments=arguments),
+            )
 
     def test_no_way_leads_to_a_reply_exchange_through_a_binding(self) -> None:
         for worker, other in OTHER.items():
@@ -196,7 +205,7 @@ class Doors(unittest.TestCase):
                 channel.queue_declare(queue, exclusive=True)
             channel.queue_bind(queue, "millrace.events", key)
 
-        own = {GATEWAY: f"millrace.events.{GATEWAY}.{RANDOM}"} | {worker: QUEUES[worker][0] for worker in OTHER}
+        own = {GATEWAY: f"millrace.events.{GATEWAY}.{random()}"} | {worker: QUEUES[worker][0] for worker in OTHER}
         for user, queue in own.items():
             for key in ("#", "*.*.*", "storage.object.staged"):
                 self.refused(

@@ -149,7 +149,7 @@ final class ConsumerRole: ConnectionRole {
     private func channelClosed(_ index: Int, _ error: AMQPError) {
         // The broker still answers our own wish to close it; until then its number is not free.
         guard entries[index].phase != .closing else { return }
-        let mode = entries[index].mode
+        let (mode, isAwaited) = (entries[index].mode, awaitedChannels.contains(entries[index].channel))
         if case .beginning = entries[index].phase {
             entries[index].mode = mode.after(error)
             // Where it is allowed to look, nothing has been lost but a round trip.
@@ -159,6 +159,7 @@ final class ConsumerRole: ConnectionRole {
         if entries[index].phase == .leaving {
             entries.remove(at: index)
         } else if mode == .making, entries[index].mode == .looking {
+            if isAwaited { awaitedChannels.insert(entries[index].channel) }
             entries[index].retryAt = .now
             logger.info("A declaration is not allowed, so what it is for is only looked at: \(error.message)")
         } else {
