@@ -1,8 +1,8 @@
-"""Whether what manifests name is there: pods behind selectors, ports, volumes, secrets and their keys, queues, users."""
+"""Whether what manifests name is there: pods behind selectors, ports, volumes, secrets and their keys, queues, nodes."""
 
 from __future__ import annotations
 
-import base64
+import json
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -12,13 +12,16 @@ from .kustomization import Document
 # What RabbitMQ's operator gives the pods of a RabbitmqCluster, and the ports that they listen at.
 BROKER_LABELS = {"app.kubernetes.io/component": "rabbitmq", "app.kubernetes.io/part-of": "rabbitmq"}
 BROKER_PORTS = {4369, 5672, 15672, 15692, 25672, 35672}
-SECRETS_LABEL = ("rabbitmq.com/topology-operator", "true")
+# The file of users, rights and virtual hosts that the broker loads.
+DEFINITIONS = "definitions.json"
+# Who has a certificate made, and with it the Secret.
+CERTIFICATE_ANNOTATION = "cert-manager.io/cluster-issuer"
 # How long a process takes at most from the end of DRAIN_SECONDS until it has ended: ServiceProcess.maxStopSeconds.
 STOP_SECONDS = 18
 
 
 class References:
-    """The checks of one set of manifests, as kustomize would apply them."""
+    """The checks of one set of manifests, as kustomize would apply them, and of the secrets that go with them."""
 
     def __init__(self, documents: list[Document], queues: set[str]):
         self._queues = queues
@@ -46,9 +49,11 @@ class References:
         for authentication in self._all("TriggerAuthentication"):
             for wanted in authentication["spec"]["secretTargetRef"]:
                 self._expect_key(authentication, wanted["name"], wanted["key"])
-        for kind in ("Vhost", "User", "Permission"):
-            for document in self._all(kind):
-                self._check_broker(document)
+        for cluster in self._all("RabbitmqCluster"):
+            self._check_cluster(cluster)
+        for secret in self._all("Secret"):
+            if "rabbit" in secret["stringData"]:
+                self._check_address(secret, secret["stringData"]["rabbit"])
         return self._found
 
     # Pods
@@ -110,7 +115,8 @@ class References:
             )
 
     def _check_ingress(self, ingress: Document) -> None:
-        for tls in ingress["spec"].get("tls", []):
+        has_certificate = CERTIFICATE_ANNOTATION in ingress["metadata"].get("annotations", {})
+        for tls in () if has_certificate else ingress["spec"].get("tls", []):
             self._expect_key(ingress, tls["secretName"], "tls.crt")
         for rule in ingress["spec"]["rules"]:
             for path in rule["http"]["paths"]:
@@ -172,42 +178,28 @@ class References:
 
     # The broker
 
-    def _check_broker(self, document: Document) -> None:
-        spec = document["spec"]
-        self._expect_named(document, "RabbitmqCluster", spec["rabbitmqClusterReference"]["name"])
-        if document["kind"] == "User":
-            self._check_credentials(document, spec["importCredentialsSecret"]["name"])
-        if document["kind"] == "Permission":
-            self._expect_named(document, "User", spec["userReference"]["name"])
-            self._expect_virtual_host(document, spec["vhost"])
-            for what, pattern in spec["permissions"].items():
-                try:
-                    re.compile(pattern)
-                except re.error as error:
-                    self._expect(False, document, f"{what}: {error}")
+    def _check_cluster(self, cluster: Document) -> None:
+        """The definitions that a node loads when it starts are mounted where its configuration says."""
+        pod = cluster["spec"]["override"]["statefulSet"]["spec"]["template"]["spec"]
+        volumes = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"]}
+        files = set()
+        for mount in pod["containers"][0]["volumeMounts"]:
+            self._expect(mount["name"] in volumes, cluster, f"mounts {mount['name']}, which is no volume")
+            secret = volumes.get(mount["name"], "")
+            self._expect_key(cluster, secret, DEFINITIONS)
+            files.add(f"{mount['mountPath']}/{DEFINITIONS}")
+        wanted = re.search(r"^load_definitions = (.+)$", cluster["spec"]["rabbitmq"]["additionalConfig"], re.MULTILINE)
+        self._expect(wanted is not None and wanted[1] in files, cluster, "loads definitions that are not mounted")
 
-    def _check_credentials(self, user: Document, name: str) -> None:
-        for key in ("username", "password"):
-            self._expect_key(user, name, key)
-        secret = self._by_kind.get("Secret", {}).get(name)
-        if secret is None:
-            return
-        label, value = SECRETS_LABEL
-        labels = secret["metadata"].get("labels", {})
-        self._expect(labels.get(label) == value, secret, "has no label that lets the operator read it")
-        data = secret_data(secret)
-        self._expect(data.get("username") == user["metadata"]["name"], secret, "is another user's")
-        if "url" in data:
-            self._check_address(secret, data)
-
-    def _check_address(self, secret: Document, data: dict[str, str]) -> None:
+    def _check_address(self, secret: Document, address: str) -> None:
+        """A service has to be told all nodes, and to be a user of theirs."""
         # Several hosts, which no parser of addresses knows.
-        fitting = re.fullmatch(r"amqps?://([^:]+):([^@]+)@([^/]+)/(.+)", data["url"])
-        self._expect(fitting is not None, secret, "has a url that is no address of a broker")
+        fitting = re.fullmatch(r"amqps?://([^:]+):[^@]+@([^/]+)/(.+)", address)
+        self._expect(fitting is not None, secret, "has no address of a broker")
         if fitting is None:
             return
-        user, password, hosts, virtual_host = fitting.groups()
-        self._expect((user, password) == (data["username"], data["password"]), secret, "has a url of another user")
+        user, hosts, virtual_host = fitting.groups()
+        self._expect(user == secret["metadata"]["name"], secret, "has the address of another user")
         self._expect_virtual_host(secret, virtual_host)
         nodes = {
             f"{name}-server-{number}.{name}-nodes:5672"
@@ -231,16 +223,16 @@ class References:
         return found
 
     def _expect_virtual_host(self, user: Document, name: str) -> None:
-        there = {document["spec"]["name"] for document in self._all("Vhost")}
-        self._expect(name in there, user, f"there is no virtual host {name}")
+        """Virtual hosts are in the definitions, which come with the secrets."""
+        for secret in self._all("Secret"):
+            if DEFINITIONS in secret["stringData"]:
+                there = {one["name"] for one in json.loads(secret["stringData"][DEFINITIONS])["vhosts"]}
+                self._expect(name in there, user, f"there is no virtual host {name}")
 
     def _expect_key(self, user: Document, name: str, key: str) -> None:
-        """Secrets come with an overlay; the base alone has none, and then nothing is said about them."""
-        if "Secret" not in self._by_kind:
-            return
         secret = self._expect_named(user, "Secret", name)
         if secret is not None:
-            self._expect(key in secret_data(secret), user, f"Secret {name} has no {key}")
+            self._expect(key in secret["stringData"], user, f"Secret {name} has no {key}")
 
     def _expect_pods(self, user: Document, selector: dict) -> list[tuple[dict, set]]:
         """Labels and ports (names and numbers) of the pods that a selector fits; none is a problem."""
@@ -255,11 +247,6 @@ class References:
             yield template["metadata"]["labels"], {p["name"] for p in ports} | {p["containerPort"] for p in ports}
         for name in self._by_kind.get("RabbitmqCluster", {}):
             yield BROKER_LABELS | {"app.kubernetes.io/name": name}, BROKER_PORTS
-
-
-def secret_data(secret: Document) -> dict[str, str]:
-    encoded = {key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()}
-    return encoded | secret.get("stringData", {})
 
 
 def _selects(selector: dict, labels: dict) -> bool:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from manifests import kustomization, references, schemas, security
+from manifests import kustomization, references, schemas, secrets, security
 from stack.layout import ROOT
 
 FOLDER = ROOT / "ops" / "kubernetes"
+DEFINITIONS = references.DEFINITIONS
 BASE, EXAMPLE = FOLDER / "base", FOLDER / "overlays" / "example"
 COMPONENTS = sorted((FOLDER / "components").iterdir())
 
@@ -43,6 +44,32 @@ def problems(documents: list[dict]) -> list[str]:
     return found + references.References(documents, queues()).problems()
 
 
+@cache
+def given() -> list[dict]:
+    """The Secrets that manifests expect to be there; not to be changed. Those of ops/kubernetes/secrets, from files as
+    ops/secrets writes them, and those that a component's kustomization asks for."""
+    hosts = ",".join(f"rabbit-server-{number}.rabbit-nodes:5672" for number in range(3))
+    definitions = {"vhosts": [{"name": "millrace"}], "users": [], "permissions": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for reader, others in (
+            ("video-streaming", {"write-token": "a token of the test"}),
+            ("video-metadata", {"dbhost": "mongodb://db"}),
+            ("video-storage", {"dbhost": "mongodb://db"}),
+        ):
+            (folder / reader).mkdir()
+            for file, text in (others | {"rabbit": f"amqp://{reader}:password@{hosts}/millrace"}).items():
+                (folder / reader / file).write_text(text + "\n")
+        (folder / "rabbit").mkdir()
+        (folder / "rabbit" / "definitions.json").write_text(json.dumps(definitions))
+        made = secrets.manifests(folder, "millrace")
+    clouds = {"s3-key": {"id": "", "secret": ""}, "azure-key": {"key": ""}}
+    return made + [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}
+        for name, data in clouds.items()
+    ]
+
+
 def rendered_with(*components: Path) -> list[dict]:
     """The base with components on it."""
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
@@ -55,11 +82,11 @@ def rendered_with(*components: Path) -> list[dict]:
 class ManifestTests(unittest.TestCase):
     def test_the_base_and_the_example_are_without_fault(self) -> None:
         for folder in (BASE, EXAMPLE):
-            self.assertEqual(problems(rendered(folder)), [], folder)
+            self.assertEqual(problems(rendered(folder) + given()), [], folder)
 
     def test_each_component_fits_the_base(self) -> None:
         for component in COMPONENTS:
-            self.assertEqual(problems(rendered_with(component)), [], component)
+            self.assertEqual(problems(rendered_with(component) + given()), [], component)
 
     def test_every_file_is_listed(self) -> None:
         for folder in (BASE, EXAMPLE, *COMPONENTS):
@@ -125,11 +152,28 @@ def comparable(documents: list[dict]) -> dict[str, str]:
     return found
 
 
+class SecretsTests(unittest.TestCase):
+    def test_keda_may_look_and_do_nothing_else(self) -> None:
+        found = json.loads(secrets.with_keda('{"vhosts": [{"name": "v"}], "users": [], "permissions": []}', "x"))
+        self.assertEqual(found["users"][0]["tags"], "monitoring")
+        self.assertEqual(
+            found["permissions"], [{"user": "keda", "vhost": "v", "configure": "^$", "write": "^$", "read": "^$"}]
+        )
+
+    def test_a_password_is_kept(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            for reader in secrets.READERS:
+                (Path(name) / reader).mkdir()
+            first, second = (secrets.manifests(Path(name), "n") for _ in range(2))
+        self.assertEqual(first, second)
+        self.assertEqual(len(first[-1]["stringData"]["password"]), 2 * secrets.PASSWORD_BYTES)
+
+
 class BrokenManifestTests(unittest.TestCase):
     """Each case breaks one manifest, and says what has to be found."""
 
     def expect(self, kind: str, name: str, change: Callable[[dict], object], words: str) -> None:
-        documents = copy.deepcopy(rendered(EXAMPLE))
+        documents = copy.deepcopy(rendered(EXAMPLE) + given())
         fitting = [document for document in documents if kustomization.identity(document) == (kind, name)]
         self.assertEqual(len(fitting), 1, f"{kind}/{name}")
         change(fitting[0])
@@ -147,8 +191,7 @@ class BrokenManifestTests(unittest.TestCase):
             ("ScaledObject", "video-streaming", lambda d: metadata(d, 0).update(treshold="1"), "spec.triggers[0]"),
             ("ScaledObject", "video-storage", lambda d: metadata(d, 0).update(value=120), "spec.triggers[0]"),
             ("RabbitmqCluster", "rabbit", lambda d: d["spec"].update(replicas=2), "spec.replicas"),
-            ("Vhost", "millrace", lambda d: d["spec"].update(defaultQueueType="mirrored"), "defaultQueueType"),
-            ("Permission", "keda", lambda d: d.update(apiVersion="rabbitmq.com/v2"), "Couldn't find schema"),
+            ("RabbitmqCluster", "rabbit", lambda d: d.update(apiVersion="rabbitmq.com/v2"), "Couldn't find schema"),
             ("Service", "video-streaming", lambda d: d["spec"]["ports"][0].update(port="http"), "port"),
         ):
             with self.subTest(f"{kind}/{name}: {words}"):
@@ -166,14 +209,13 @@ class BrokenManifestTests(unittest.TestCase):
             ("Deployment", "video-metadata", lambda d: value(d, "DBHOST_FILE", "/run/secrets/x"), "has the file"),
             ("Deployment", streaming, lambda d: value(d, "DRAIN_SECONDS", "30"), "may take 48 s to stop"),
             ("Deployment", storage, lambda d: container(d)["volumeMounts"].pop(), "has volumes"),
-            ("Secret", "rabbit-video-storage", lambda d: d["stringData"].pop("url"), "has no url"),
-            ("Secret", "rabbit-video-storage", lambda d: d["stringData"].update(password="x"), "another user"),
-            ("Secret", "rabbit-video-storage", lambda d: d["metadata"].pop("labels"), "lets the operator read it"),
-            ("Secret", "mongo-video-storage", lambda d: d["metadata"].update(name="x"), "no Secret mongo-video-storage"),
+            ("Secret", storage, lambda d: d["stringData"].pop("dbhost"), "has no dbhost"),
+            ("Secret", storage, lambda d: d["stringData"].update(rabbit="amqp://x:y@z/millrace"), "another user"),
+            ("Secret", storage, lambda d: d["metadata"].update(name="x"), "no Secret video-storage"),
+            ("Secret", "rabbit", lambda d: d["stringData"].update({DEFINITIONS: '{"vhosts": []}'}), "no virtual host"),
             ("RabbitmqCluster", "rabbit", lambda d: d["spec"].update(replicas=5), "names other nodes"),
-            ("RabbitmqCluster", "rabbit", lambda d: d["metadata"].update(name="broker"), "no RabbitmqCluster rabbit"),
-            ("Vhost", "millrace", lambda d: d["spec"].update(name="other"), "no virtual host millrace"),
-            ("Permission", "keda", lambda d: d["spec"]["permissions"].update(read="("), "read:"),
+            ("RabbitmqCluster", "rabbit", lambda d: d["metadata"].update(name="broker"), "no broker at"),
+            ("RabbitmqCluster", "rabbit", lambda d: d["spec"]["rabbitmq"].update(additionalConfig=""), "not mounted"),
             ("ScaledObject", storage, lambda d: metadata(d, 0).update(queueName="millrace.x"), "a queue millrace.x"),
             ("ScaledObject", storage, lambda d: d["spec"]["scaleTargetRef"].update(name="x"), "no Deployment x"),
             ("NetworkPolicy", streaming, lambda d: d["spec"]["ingress"][0]["ports"][0].update(port=80), "at 80"),
