@@ -16,8 +16,6 @@ BROKER_PORTS = {4369, 5672, 15672, 15692, 25672, 35672}
 DEFINITIONS = "definitions.json"
 # Who has a certificate made, and with it the Secret.
 CERTIFICATE_ANNOTATION = "cert-manager.io/cluster-issuer"
-# How long a process takes at most from the end of DRAIN_SECONDS until it has ended: ServiceProcess.maxStopSeconds.
-STOP_SECONDS = 18
 
 
 class References:
@@ -102,7 +100,7 @@ class References:
             if name.endswith("_FILE"):
                 self._expect(value in files, deployment, f"{name}: no mounted secret has the file {value}")
         grace = deployment["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
-        needed = int(values.get("DRAIN_SECONDS", "0")) + STOP_SECONDS
+        needed = sum(int(values[name]) for name in ("DRAIN_SECONDS", "STOP_SECONDS"))
         self._expect(grace > needed, deployment, f"is killed after {grace} s, but may take {needed} s to stop")
 
     # What stands before them

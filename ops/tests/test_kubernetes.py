@@ -92,10 +92,6 @@ class ManifestTests(unittest.TestCase):
         for folder in (BASE, EXAMPLE, *COMPONENTS):
             self.assertEqual(kustomization.unlisted(folder), [], folder)
 
-    def test_the_seconds_to_stop_are_those_of_the_code(self) -> None:
-        source = (ROOT / "Sources" / "ServiceKit" / "ServiceProcess.swift").read_text()
-        self.assertIn(f"maxStopSeconds = {references.STOP_SECONDS}\n", source)
-
     def test_the_gateways_memory_has_room_for_its_buffers_and_streams(self) -> None:
         found = {kustomization.identity(document): document for document in rendered(BASE)}
         container = found["Deployment", "video-streaming"]["spec"]["template"]["spec"]["containers"][0]
