@@ -93,6 +93,7 @@ let package = Package(
         .target(
             name: "ServiceKit",
             dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, signals, logging, metrics],
+            exclude: ["METRICS.md"],
             swiftSettings: settings),
 
         // Services and the operator's tool. Services never import one another.

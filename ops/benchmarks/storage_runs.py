@@ -229,7 +229,7 @@ class OwnClient:
         self._provider = provider
         self._environment = environment
         self._folder = layout.storage
-        self._python = object_stores.python(layout) if provider != "filesystem" else sys.executable
+        self._python = object_stores.ENVIRONMENT.python(layout) if provider != "filesystem" else sys.executable
         self._runner = Runner(server_pids(provider, state, with_broker=False), runner_log)
 
     def prepare(self, step: Step) -> None:

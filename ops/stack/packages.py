@@ -18,6 +18,8 @@ TO_BUILD = ("librabbitmq-dev", "libmongoc-dev", "libisal-dev", "pkg-config")
 TO_RUN = ("rabbitmq-server", "python3-pymongo")
 # What the peers of benchmarks are made with.
 TO_COMPILE_C = ("gcc", "libc6-dev")
+# What the tests of ops itself need: promtool, which reads the alerts, and the Prometheus that it belongs to.
+TO_CHECK = ("prometheus",)
 # The HTTP client that benchmarks upload and download with.
 TO_TRANSFER = ("curl",)
 # What benchmarks drive HTTP with, and the file server that is their peer.
@@ -31,6 +33,7 @@ TO_PUBLISH = ("docker-registry", "apache2-utils")
 SYSTEM_SERVICES = {
     "docker-registry": ["docker-registry.service"],
     "nginx-light": ["nginx.service"],
+    "prometheus": ["prometheus.service"],
     "rabbitmq-server": ["rabbitmq-server.service"],
     "erlang-base": ["epmd.service", "epmd.socket"],
 }

@@ -109,10 +109,10 @@ def start_guarded_database(layout: Layout, state: State, progress: Progress, mon
 
 def install_object_stores(layout: Layout, progress: Progress) -> None:
     """Installs the test servers of S3 and Azure, if they are not there."""
-    if object_stores.is_installed(layout):
+    if object_stores.ENVIRONMENT.is_installed(layout):
         return
     with progress.step("install S3 and Azure test servers") as step:
-        object_stores.install(layout, step)
+        object_stores.ENVIRONMENT.install(layout, step)
 
 
 def start_object_stores(layout: Layout, state: State, progress: Progress) -> object_stores.ObjectStores:

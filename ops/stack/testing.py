@@ -8,10 +8,10 @@ compile the manifest of every dependency again, a minute and more on two cores.
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
-from . import commands, orphans
+from . import commands, orphans, packages
+from .environments import PythonEnvironment
 from .failure import Failure, last_lines
 from .layout import Layout
 from .progress import Progress, Step
@@ -28,6 +28,8 @@ WITH_SERVERS = r"^(IntegrationTests|EndToEndTests)\."
 # All tests take minutes. One that hangs must not use up the time of a whole CI run.
 MOST_SECONDS = 45 * 60.0
 EXIT_NO_TESTS = 69
+# The Python that runs the tests of ops itself.
+CHECKS = PythonEnvironment("checks", Path(__file__).with_name("checks.txt"), "kubernetes-validate (25 MB)")
 # A test's argument may be a text of megabytes.
 LONGEST_LINE = 1_000
 
@@ -101,15 +103,28 @@ def run(
     return code, report.summary
 
 
+def install_checks(layout: Layout, progress: Progress) -> None:
+    """Installs what the tests of ops itself run on, if it is not there."""
+    absent = packages.missing(packages.TO_CHECK)
+    if absent:
+        with progress.step("install Debian packages") as step:
+            packages.install(absent, layout, step)
+            step.detail = " ".join(absent)
+    if not CHECKS.is_installed(layout):
+        with progress.step("install checks of manifests") as step:
+            CHECKS.install(layout, step)
+
+
 def run_our_own(layout: Layout, progress: Progress) -> None:
-    """Runs the unit tests of ops itself, which take a second."""
+    """Runs the unit tests of ops itself, which take some seconds."""
+    install_checks(layout, progress)
     log = layout.log("test-ops")
     with progress.step("test ops itself") as step:
         commands.run(
-            [sys.executable, "-m", "unittest", "discover", "-s", "ops/tests", "-t", "ops"],
+            [CHECKS.python(layout), "-m", "unittest", "discover", "-s", "ops/tests", "-t", "ops"],
             step,
             log,
-            "mend ops/stack or the test",
+            "mend ops or the test",
             folder=layout.root,
         )
         step.detail = " ".join(last_lines(log, 2)[:1])
