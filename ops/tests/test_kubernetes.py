@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from collections.abc import Callable
@@ -46,23 +47,14 @@ def problems(documents: list[dict]) -> list[str]:
 
 @cache
 def given() -> list[dict]:
-    """The Secrets that manifests expect to be there; not to be changed. Those of ops/kubernetes/secrets, from files as
-    ops/secrets writes them, and those that a component's kustomization asks for."""
-    hosts = ",".join(f"rabbit-server-{number}.rabbit-nodes:5672" for number in range(3))
-    definitions = {"vhosts": [{"name": "millrace"}], "users": [], "permissions": []}
+    """The Secrets that manifests expect to be there: those of ops/kubernetes/secrets, and those that a component's
+    kustomization asks for. Not to be changed."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for reader, others in (
-            ("video-streaming", {"write-token": "a token of the test"}),
-            ("video-metadata", {"dbhost": "mongodb://db"}),
-            ("video-storage", {"dbhost": "mongodb://db"}),
-        ):
-            (folder / reader).mkdir()
-            for file, text in (others | {"rabbit": f"amqp://{reader}:password@{hosts}/millrace"}).items():
-                (folder / reader / file).write_text(text + "\n")
-        (folder / "rabbit").mkdir()
-        (folder / "rabbit" / "definitions.json").write_text(json.dumps(definitions))
-        made = secrets.manifests(folder, "millrace")
+        command = [sys.executable, str(FOLDER / "secrets"), "--directory", name, "--database", "db:27017"]
+        finished = subprocess.run(command, capture_output=True, text=True)
+    if finished.returncode != 0:
+        raise AssertionError(finished.stderr)
+    made = json.loads(finished.stdout)["items"]
     clouds = {"s3-key": {"id": "", "secret": ""}, "azure-key": {"key": ""}}
     return made + [
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data}

@@ -71,6 +71,16 @@ class AlertTests(unittest.TestCase):
             self.assertEqual(set(rule["annotations"]), {"summary", "action"}, rule["alert"])
 
 
+    def test_prometheus_looks_where_the_compose_file_has_them(self) -> None:
+        services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+        for job in yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]:
+            for found in job.get("dns_sd_configs", []):
+                for name in found["names"]:
+                    self.assertIn(name, services)
+                    port = services[name].get("environment", {}).get("METRICS_PORT")
+                    self.assertIn(str(found["port"]), {port} if port else {"4000", "15692"}, name)
+
+
 class NameTests(unittest.TestCase):
     def test_every_metric_that_is_asked_for_is_one_that_there_is(self) -> None:
         known = metrics.documented(METRICS) | OTHERS
