@@ -16,6 +16,7 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let instrumentation: Target.Dependency = .product(name: "Instrumentation", package: "swift-distributed-tracing")
 let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
@@ -36,8 +37,8 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
-func unitTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func unitTests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -92,7 +93,10 @@ let package = Package(
         .target(name: "Contracts", dependencies: ["Domain", "RPC", "CISAL", nio, logging], swiftSettings: settings),
         .target(
             name: "ServiceKit",
-            dependencies: [configuration, hummingbird, httpTypes, nio, lifecycle, signals, logging, metrics],
+            dependencies: [
+                configuration, hummingbird, httpTypes, nio, nioPosix, lifecycle, signals, logging, metrics, coreMetrics,
+                instrumentation, tracing, serviceContext,
+            ],
             exclude: ["METRICS.md"],
             swiftSettings: settings),
 
@@ -102,7 +106,7 @@ let package = Package(
             dependencies: [
                 "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore,
                 hummingbirdHTTP2, httpTypes, nio, nioSSL, nioHTTPTypes, crypto, deque, lifecycle, logging, metrics,
-                configuration,
+                configuration, serviceContext,
             ],
             exclude: ["HTTP/CONFORMANCE.md"],
             swiftSettings: settings),
@@ -151,11 +155,19 @@ let package = Package(
         unitTests(
             "RPCTests",
             ["RPC", "AMQP", "Domain", "TestKit", nio, logging, lifecycle, tracing, inMemoryTracing]),
-        unitTests("ContractsTests", ["Contracts", "Domain", "RPC", "TestKit", nio]),
-        unitTests("ServiceKitTests", ["ServiceKit", "TestKit", configuration, lifecycle, logging, nio, nioPosix]),
+        unitTests(
+            "ContractsTests", ["AMQP", "Contracts", "Domain", "RPC", "TestKit", nio],
+            exclude: ["RecordedWire/wire.json"]),
+        unitTests(
+            "ServiceKitTests",
+            [
+                "ServiceKit", "TestKit", configuration, lifecycle, logging, nio, nioPosix, metrics, coreMetrics,
+                tracing,
+                serviceContext,
+            ]),
         unitTests(
             "VideoStreamingTests",
-            ["VideoStreaming", "Domain", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
+            ["VideoStreaming", "Domain", "ServiceKit", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Contracts", "Domain", "Mongo", "RPC", "TestKit", logging]),
         unitTests(
             "VideoStorageTests",

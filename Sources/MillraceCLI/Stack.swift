@@ -46,7 +46,7 @@ struct StackOptions: ParsableArguments {
         let settings = try await Self.environment()
         let text =
             try rabbit
-            ?? settings.text(
+            ?? settings.secret(
                 "RABBIT", meaning: "the address of the RabbitMQ broker", example: "amqp://guest:guest@localhost:5672")
         return try BrokerAddress(text, certificateAuthorityFile: settings.optionalText("RABBIT_CA_FILE")).checked()
     }

@@ -19,7 +19,7 @@ public struct CommonSettings: Sendable {
         // A container has no other way in than all of its interfaces; who runs it by hand may say 127.0.0.1.
         host = settings.optionalText("HOST") ?? "0.0.0.0"
         port = try settings.number("PORT", meaning: "the TCP port of \(purpose)", in: 0...65_535, default: nil)
-        broker = try settings.text(
+        broker = try settings.secret(
             "RABBIT", meaning: "the address of the RabbitMQ broker", example: "amqp://guest:guest@localhost:5672")
         brokerCertificateFile = settings.optionalText("RABBIT_CA_FILE")
     }
@@ -34,7 +34,7 @@ public struct DatabaseSettings: Sendable {
 
     /// Reads them.
     public init(_ settings: Settings) throws(SettingError) {
-        uri = try settings.text(
+        uri = try settings.secret(
             "DBHOST", meaning: "the connection string of MongoDB", example: "mongodb://localhost:27017")
         name = try settings.text(
             "DBNAME", meaning: "the name of the database that this service owns", example: "video-metadata")

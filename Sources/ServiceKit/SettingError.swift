@@ -32,7 +32,28 @@ public struct SettingError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    private init(_ name: String, reason: String) {
+    /// Data that a newer version has written, which this one must not touch.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the variable that says where the data is.
+    ///   - place: What holds the data, as in `the database "videos"`.
+    ///   - found: The version of the data.
+    ///   - known: The latest version that this program knows.
+    /// - Returns: The error.
+    public static func newerData(_ name: String, _ place: String, found: Int, known: Int) -> SettingError {
+        SettingError(
+            name,
+            reason:
+                "\(place) has data of version \(found), and this program knows none above \(known). Start the newer "
+                + "program, or name another place")
+    }
+
+    /// Makes an error about a setting that is there and cannot be used.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the variable.
+    ///   - reason: Why, and what to do.
+    public init(_ name: String, reason: String) {
         self.name = name
         description = "\(name) cannot be used: \(reason)"
     }

@@ -4,7 +4,8 @@ public import Configuration
 ///
 /// Each is asked for with what it means and an example, so that whoever starts a service without it is told.
 public struct Settings: Sendable {
-    private let reader: ConfigReader
+    /// One for each provider, the first that knows a name wins.
+    private let readers: [ConfigReader]
 
     /// Settings out of the process's environment variables.
     public init() {
@@ -13,7 +14,7 @@ public struct Settings: Sendable {
 
     /// Settings out of providers; the first that knows a name wins.
     public init(_ providers: any ConfigProvider...) {
-        reader = ConfigReader(providers: providers)
+        readers = providers.map { ConfigReader(provider: $0) }
     }
 
     /// A text that has to be there.
@@ -33,6 +34,49 @@ public struct Settings: Sendable {
 
     /// A text that may be missing; an empty one counts as missing.
     public func optionalText(_ name: String) -> String? {
+        for reader in readers {
+            if let value = Self.value(name, reader) { return value }
+        }
+        return nil
+    }
+
+    /// A secret, or the name of a file that holds it: the variable, or the one with `_FILE` behind its name. One line break at
+    /// the end of the file is no part of the secret.
+    ///
+    /// - Parameter name: The variable.
+    /// - Returns: The secret; `nil` when there is neither.
+    /// - Throws: ``SettingError`` when both are there, or the file cannot be read. It never holds the secret.
+    public func optionalSecret(_ name: String) throws(SettingError) -> String? {
+        let fileName = "\(name)_FILE"
+        for reader in readers {
+            let (value, file) = (Self.value(name, reader), Self.value(fileName, reader))
+            if value != nil, file != nil {
+                throw SettingError(name, reason: "\(fileName) is set as well. Set one of the two")
+            }
+            if let value { return value }
+            if let file { return try SecretFile.read(file, for: fileName) }
+        }
+        return nil
+    }
+
+    /// A secret that has to be there; see ``optionalSecret(_:)``.
+    ///
+    /// - Parameters:
+    ///   - name: The variable.
+    ///   - meaning: What it is for.
+    ///   - example: A value that would do.
+    /// - Returns: The secret; never empty.
+    /// - Throws: ``SettingError`` when it is missing, or cannot be had.
+    public func secret(_ name: String, meaning: String, example: String) throws(SettingError) -> String {
+        guard let value = try optionalSecret(name) else {
+            throw SettingError(
+                name, fault: "is missing", meaning: "\(meaning) (\(name)_FILE may name a file that holds it)",
+                example: example)
+        }
+        return value
+    }
+
+    private static func value(_ name: String, _ reader: ConfigReader) -> String? {
         guard let value = reader.string(forKey: ConfigKey([name])), !value.isEmpty else { return nil }
         return value
     }

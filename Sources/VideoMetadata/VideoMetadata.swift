@@ -13,12 +13,18 @@ struct VideoMetadata {
     /// Queries are short, and MongoDB takes a few at a time from one process: more would only wait here instead of in
     /// the queue, where another worker could take them.
     private static let maxConcurrentRequests = 16
+    /// The latest shape of the database that this worker knows.
+    private static let schemaVersion = 1
 
     static func main() async {
-        await ServiceProcess.run("video-metadata", compose: compose)
+        await ServiceProcess.run("video-metadata", variables: variables, compose: compose)
     }
 
-    private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
+    private static let variables =
+        [ServiceVariable("PORT", "the port of /healthz, /readyz and /metrics", default: nil)] + ServiceVariable.database
+
+    private static func compose(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        let (settings, logger) = (environment.settings, environment.logger)
         let common = try CommonSettings(settings, portPurpose: "the health endpoint")
         let database = try DatabaseSettings(settings)
         let address = try SettingError.naming("RABBIT") {
@@ -40,7 +46,12 @@ struct VideoMetadata {
                 client: mongo, publisher: EventPublisher(over: amqp, service: MetadataWire.service)),
             optional: MetadataEvents.optional, logger: logger)
         let videos = VideoRepository(client: mongo, logger: logger, tell: { outbox.tell($0) })
-        try await Startup.wait(for: "the database", logger: logger) {
+        try await Startup.wait(for: "the database (DBHOST)", atMost: environment.startSeconds, logger: logger) {
+            let version = try await MongoSchema.version(in: mongo, deadline: .now + .seconds(4))
+            guard version <= schemaVersion else {
+                throw SettingError.newerData(
+                    "DBNAME", "the database \(database.name)", found: version, known: schemaVersion)
+            }
             try await videos.prepare(deadline: .after(.seconds(10)))
         }
 
@@ -51,15 +62,22 @@ struct VideoMetadata {
         let server = RPCServer(
             over: amqp, service: MetadataWire.service, router: .metadata(videos),
             queues: MetadataWire.queues(maxConcurrentRequests: maxConcurrentRequests), logger: logger)
-        let health = HealthServer(
-            host: common.host, port: common.port,
-            checks: [
+        let health = Health(
+            [
                 ReadinessCheck(
                     "broker",
-                    problem: { server.isServing && uploads.isReceiving ? nil : "not connected to \(address)" }),
+                    problem: {
+                        server.isServing && uploads.isReceiving
+                            ? nil : "not connected to \(address), which RABBIT names"
+                    }),
                 ReadinessCheck("database", attempt: { try await mongo.ping(deadline: .now + .seconds(2)) }),
-            ], logger: logger)
-        return [LifetimeService { await mongo.shutdown() }, amqp, outbox, uploads, server, health]
+            ], draining: environment.draining)
+        return [
+            LifetimeService { await mongo.shutdown() },
+            HealthServer(
+                host: common.host, port: common.port, health: health, metrics: environment.metrics, logger: logger),
+            HealthWatch(health, logger: logger), amqp, outbox, uploads, server,
+        ]
     }
 
     /// What has to be there to answer and to tell; the queue of those who must hear of deletions, too, or one that is told

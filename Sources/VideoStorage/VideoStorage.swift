@@ -21,12 +21,15 @@ struct VideoStorage {
     private static let blobThreads = 8
     /// How many objects one worker is asked to move or verify at once.
     private static let maxConcurrentWorks = 2
+    /// The latest shape of the database that this worker knows.
+    private static let schemaVersion = 1
 
     static func main() async {
-        await ServiceProcess.run("video-storage", compose: compose)
+        await ServiceProcess.run("video-storage", variables: variables, compose: compose)
     }
 
-    private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
+    private static func compose(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        let (settings, logger) = (environment.settings, environment.logger)
         let common = try CommonSettings(settings, portPurpose: "the health endpoint")
         let database = try DatabaseSettings(settings)
         let address = try SettingError.naming("RABBIT") {
@@ -47,7 +50,12 @@ struct VideoStorage {
         let register = MongoUploads(client: mongo)
         let gridFS = GridFSProvider(client: blobs)
         let providers = try ConfiguredProviders(providerSettings, gridFS: gridFS, metrics: metrics, logger: logger)
-        try await Startup.wait(for: "the database", logger: logger) {
+        try await Startup.wait(for: "the database (DBHOST)", atMost: environment.startSeconds, logger: logger) {
+            let version = try await MongoSchema.version(in: mongo, deadline: .now + .seconds(4))
+            guard version <= schemaVersion else {
+                throw SettingError.newerData(
+                    "DBNAME", "the database \(database.name)", found: version, known: schemaVersion)
+            }
             try await catalogue.prepare(deadline: .after(.seconds(10)))
             try await register.prepare(deadline: .after(.seconds(10)))
             try await gridFS.prepare(deadline: .after(.seconds(10)))
@@ -70,19 +78,22 @@ struct VideoStorage {
         let events = EventSubscription(
             over: amqp, .durable(queue: StorageEvents.queue), patterns: StorageEvents.patterns, logger: logger
         ) { try await worker.deletion.handle($0) }
-        let health = HealthServer(
-            host: common.host, port: common.port,
-            checks: [
-                ReadinessCheck("broker", problem: { server.isServing ? nil : "not connected to \(address)" }),
+        let health = Health(
+            [
+                ReadinessCheck(
+                    "broker", problem: { server.isServing ? nil : "not connected to \(address), which RABBIT names" }),
                 ReadinessCheck("database", attempt: { try await mongo.ping(deadline: .now + .seconds(2)) }),
-            ], logger: logger)
+                ReadinessCheck("provider", problem: { await worker.administration.problemOfPrimary() }),
+            ], draining: environment.draining)
         let collection = CollectorService(
             collector: worker.collector, pause: .seconds(rules.pauseSeconds), logger: logger)
         return [
-            LifetimeService { await mongo.shutdown() }, LifetimeService { await blobs.shutdown() },
+            LifetimeService { await mongo.shutdown() },
+            HealthServer(
+                host: common.host, port: common.port, health: health, metrics: environment.metrics, logger: logger),
+            HealthWatch(health, logger: logger), LifetimeService { await blobs.shutdown() },
             LifetimeService { await providers.shutdown() },
             LifetimeService { await worker.administration.shutdown() }, amqp, outbox, collection, events, server,
-            health,
         ]
     }
 

@@ -3,6 +3,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
+import ServiceKit
 
 /// Assembles the gateway: routes, handlers and server, from the services that it is handed.
 ///
@@ -19,7 +20,8 @@ import NIOCore
 ///   - source: Has what is delivered; has to be run beside the gateway.
 ///   - uploads: Takes new bytes.
 ///   - cleanup: Gives up uploads that failed; has to be run beside the gateway.
-///   - readiness: What `/readyz` asks; must bound its own time.
+///   - health: What `/readyz` tells.
+///   - registry: What `/metrics` tells; `nil` where that is told elsewhere, and not found here.
 ///   - configuration: Address and limits.
 ///   - logger: Takes the access log (info) and the failures.
 ///   - onServerRunning: Told of the listening channel, and so of the port that was taken when 0 was asked for.
@@ -30,7 +32,8 @@ func makeGateway(
     source: ContentSource,
     uploads: any UploadService,
     cleanup: UploadCleanup,
-    readiness: @escaping ReadinessCheck,
+    health: Health,
+    registry: MetricsRegistry?,
     configuration: GatewayConfiguration,
     logger: Logger,
     onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
@@ -46,7 +49,7 @@ func makeGateway(
         uploads: UploadHandler(
             metadata: metadata, storage: storage, source: source, uploads: uploads, access: access,
             budget: ByteBudget(maxBytes: configuration.uploadBytes), cleanup: cleanup, configuration: configuration),
-        health: HealthHandler(readiness: readiness),
+        health: HealthHandler(health: health, metrics: registry),
         page: PageHandler(metadata: metadata, configuration: configuration),
         crossOrigin: CrossOrigin(origin: configuration.crossOrigin),
         maxTargetBytes: configuration.maxTargetBytes,

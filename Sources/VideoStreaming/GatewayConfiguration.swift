@@ -6,6 +6,7 @@ import Domain
 /// |---|---|---|
 /// | `HOST` | ``host`` | `0.0.0.0` |
 /// | `PORT` | ``port`` | 4000 |
+/// | `METRICS_PORT` | ``metricsPort`` | none |
 /// | `READ_AHEAD_CHUNKS` | ``readAheadChunks`` | 4 |
 /// | `READ_AHEAD_BYTES` | ``readAheadBytes`` | 67108864 |
 /// | `CACHE_BYTES` | ``cacheBytes`` | 268435456 |
@@ -31,6 +32,8 @@ struct GatewayConfiguration: Sendable {
     var host = "0.0.0.0"
     /// The TCP port to listen at, 0 for any free one; the book's services stand at 4000 and above.
     var port = 4_000
+    /// The TCP port where health and metrics are told over plain HTTP; without one metrics are told at ``port``.
+    var metricsPort: Int?
     /// The most chunks that one stream holds or waits for. Four of 256 KiB cover a round trip of 20 ms at 400 Mbit/s and
     /// cost at most 1 MiB a viewer.
     var readAheadChunks = 4

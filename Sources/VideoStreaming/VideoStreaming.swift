@@ -3,6 +3,7 @@ import Contracts
 import Domain
 import Hummingbird
 import Logging
+import NIOSSL
 import RPC
 import ServiceKit
 import ServiceLifecycle
@@ -11,10 +12,28 @@ import ServiceLifecycle
 @main
 struct VideoStreaming {
     static func main() async {
-        await ServiceProcess.run("video-streaming", compose: compose)
+        await ServiceProcess.run(
+            "video-streaming", variables: GatewayConfiguration.variables, inquiry: inquiry, compose: compose)
     }
 
-    private static func compose(_ settings: Settings, _ logger: Logger) async throws -> [any Service] {
+    /// Health is asked for over TLS where the gateway speaks nothing else. Whose certificate it is does not matter: it is this
+    /// machine that is asked.
+    private static var inquiry: HealthInquiry {
+        HealthInquiry(portVariables: ["METRICS_PORT", "PORT"]) { settings in
+            let isPlain =
+                settings.optionalText("METRICS_PORT") != nil || settings.optionalText("TLS_CERTIFICATE") == nil
+            guard !isPlain else { return nil }
+            return { channel in
+                var tls = TLSConfiguration.makeClientConfiguration()
+                tls.certificateVerification = .none
+                let handler = try NIOSSLClientHandler(context: NIOSSLContext(configuration: tls), serverHostname: nil)
+                try channel.pipeline.syncOperations.addHandler(handler)
+            }
+        }
+    }
+
+    private static func compose(_ environment: ServiceEnvironment) async throws -> [any Service] {
+        let (settings, logger) = (environment.settings, environment.logger)
         let common = try CommonSettings(settings, portPurpose: "the gateway's front")
         let address = try SettingError.naming("RABBIT") {
             try BrokerAddress(common.broker, certificateAuthorityFile: common.brokerCertificateFile).checked()
@@ -45,10 +64,23 @@ struct VideoStreaming {
         let source = ContentSource(
             metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, executor: rpc.executor,
             logger: logger)
+        let health = Health(checks(amqp, rpc, address), draining: environment.draining)
         let gateway = makeGateway(
-            metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup,
-            readiness: { await problems(amqp, rpc, address) }, configuration: configuration, logger: logger)
-        return [amqp, rpc, changes(over: amqp, of: source, logger), source, cleanup, gateway]
+            metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup, health: health,
+            registry: configuration.metricsPort == nil ? environment.metrics : nil, configuration: configuration,
+            logger: logger)
+        // Health first: it is told until everything else has stopped.
+        var services: [any Service] = [HealthWatch(health, logger: logger)]
+        if let port = configuration.metricsPort {
+            services.append(
+                HealthServer(
+                    host: configuration.host, port: port, portVariable: "METRICS_PORT", health: health,
+                    metrics: environment.metrics, logger: logger))
+        }
+        return services + [
+            amqp, rpc, changes(over: amqp, of: source, logger), source, cleanup,
+            Listening(gateway, host: configuration.host, port: configuration.port),
+        ]
     }
 
     /// Hears of changes while it is connected, and drops what is remembered of what has changed.
@@ -74,20 +106,21 @@ struct VideoStreaming {
     }
 
     /// What the gateway cannot do without: the broker, and a worker of each kind.
-    private static func problems(
-        _ amqp: AMQPClient, _ rpc: RPCClient, _ address: BrokerAddress
-    ) async -> [ReadinessProblem] {
-        guard amqp.isConnected else {
-            return [ReadinessProblem(part: "broker", reason: "not connected to \(address)")]
-        }
-        var problems: [ReadinessProblem] = []
+    private static func checks(_ amqp: AMQPClient, _ rpc: RPCClient, _ address: BrokerAddress) -> [ReadinessCheck] {
         let queues = [(MetadataWire.service, MetadataWire.queryQueue), (StorageWire.service, StorageWire.readQueue)]
-        for (part, queue) in queues {
-            if await rpc.workerCount(of: queue) == 0 {
-                problems.append(ReadinessProblem(part: part, reason: "no worker takes from \(queue)"))
+        return [
+            ReadinessCheck(
+                "broker", problem: { amqp.isConnected ? nil : "not connected to \(address), which RABBIT names" })
+        ]
+            + queues.map { part, queue in
+                // Without the broker nobody knows.
+                ReadinessCheck(
+                    part,
+                    problem: {
+                        guard amqp.isConnected, await rpc.workerCount(of: queue) == 0 else { return nil }
+                        return "no worker takes from \(queue)"
+                    })
             }
-        }
-        return problems
     }
 }
 
@@ -97,6 +130,7 @@ extension GatewayConfiguration {
         self.init()
         host = common.host
         port = common.port
+        metricsPort = try Self.metricsPort(settings, port)
         readAheadChunks = try settings.number(
             "READ_AHEAD_CHUNKS", meaning: "how many chunks a stream holds or waits for at the most", in: 1...64,
             default: readAheadChunks)
@@ -121,6 +155,17 @@ extension GatewayConfiguration {
             "MAX_HEADER_FIELDS", meaning: "the most fields of a request's header", in: 10...1_000,
             default: maxHeaderFields)
         try readUploadLimits(settings)
+    }
+
+    private static func metricsPort(_ settings: Settings, _ port: Int) throws(SettingError) -> Int? {
+        let name = "METRICS_PORT"
+        guard settings.optionalText(name) != nil else { return nil }
+        let metricsPort = try settings.number(
+            name, meaning: "the TCP port of health and metrics", in: 0...65_535, default: nil)
+        guard metricsPort == 0 || metricsPort != port else {
+            throw SettingError(name, reason: "it is the same as PORT. Leave it away to have metrics there")
+        }
+        return metricsPort
     }
 
     private mutating func readDeliveryLimits(_ settings: Settings) throws(SettingError) {
@@ -166,7 +211,7 @@ extension GatewayConfiguration {
     }
 
     private mutating func readUploadLimits(_ settings: Settings) throws(SettingError) {
-        writeToken = settings.optionalText("WRITE_TOKEN")
+        writeToken = try settings.optionalSecret("WRITE_TOKEN")
         if let writeToken, !WriteAccess.isToken(writeToken) {
             throw SettingError(
                 "WRITE_TOKEN", fault: "is not at least \(WriteAccess.minTokenBytes) visible ASCII characters",

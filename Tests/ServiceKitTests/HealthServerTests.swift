@@ -1,4 +1,5 @@
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import ServiceKit
@@ -9,6 +10,9 @@ import Testing
 /// The health endpoint over a real socket of this machine.
 struct HealthServerTests {
     private struct NotUp: Error {}
+
+    private let draining = Draining()
+    private let metrics = MetricsRegistry()
 
     @Test func aProcessLivesEvenWhenItIsNotReady() async throws {
         let isConnected = Mutex(false)
@@ -34,9 +38,47 @@ struct HealthServerTests {
         }
     }
 
+    @Test func aProcessThatDrainsIsNotReadyWhateverElseIsWell() async throws {
+        try await serve([ReadinessCheck("broker", problem: { nil })]) { port in
+            #expect(try await get("/readyz", port).status == 200)
+            draining.begin()
+            let answer = try await get("/readyz", port)
+            #expect(answer.status == 503)
+            #expect(answer.text == #"{"status":"draining"}"#)
+            #expect(try await get("/healthz", port).status == 200)
+        }
+    }
+
+    @Test func whatWasCountedIsTold() async throws {
+        Counter(label: "millrace_test_total", factory: metrics).increment(by: 7)
+        try await serve([]) { port in
+            let answer = try await get("/metrics", port)
+            #expect(answer.status == 200)
+            #expect(answer["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+            #expect(answer.text.contains("# TYPE millrace_test_total counter\nmillrace_test_total 7\n"))
+        }
+    }
+
+    @Test func whoeverCannotListenSaysWhichSettingIsAtFault() async throws {
+        try await serve([]) { port in
+            let second = HealthServer(
+                host: "127.0.0.1", port: port, portVariable: "METRICS_PORT", health: Health([], draining: draining),
+                metrics: metrics, logger: RecordedLog().logger)
+            let error = await #expect(throws: SettingError.self) { try await second.run() }
+            #expect(
+                error?.description == "METRICS_PORT cannot be used: 127.0.0.1:\(port) is in use. Stop what listens "
+                    + "there, or choose another port")
+        }
+        let elsewhere = HealthServer(
+            host: "192.0.2.1", port: 0, health: Health([], draining: draining), metrics: metrics,
+            logger: RecordedLog().logger)
+        let error = await #expect(throws: SettingError.self) { try await elsewhere.run() }
+        #expect(error?.name == "HOST")
+    }
+
     @Test func nothingElseIsThere() async throws {
         try await serve([]) { port in
-            for target in ["/", "/readyz/../healthz/x", "/metrics"] {
+            for target in ["/", "/readyz/../healthz/x", "/metrics/x"] {
                 let answer = try await get(target, port)
                 #expect(answer.status == 404)
             }
@@ -52,7 +94,9 @@ struct HealthServerTests {
 
     private func serve(_ checks: [ReadinessCheck], _ work: (_ port: Int) async throws -> Void) async throws {
         let port = try await Self.freePort()
-        let server = HealthServer(host: "127.0.0.1", port: port, checks: checks, logger: RecordedLog().logger)
+        let server = HealthServer(
+            host: "127.0.0.1", port: port, health: Health(checks, draining: draining), metrics: metrics,
+            logger: RecordedLog().logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await server.run() }
             defer { group.cancelAll() }

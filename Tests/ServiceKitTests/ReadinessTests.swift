@@ -7,7 +7,7 @@ struct ReadinessTests {
     }
 
     @Test func withoutChecksNothingIsWrong() async {
-        #expect(await HealthServer.problems([]).isEmpty)
+        #expect(await Health.problems([]).isEmpty)
     }
 
     @Test func whatIsWrongIsToldByTheNameOfTheCheck() async {
@@ -16,7 +16,7 @@ struct ReadinessTests {
             ReadinessCheck("database", attempt: { throw NotThere() }), ReadinessCheck("catalogue", attempt: {}),
         ]
         #expect(
-            await HealthServer.problems(checks) == ["broker": "not connected", "database": "nobody is there"])
+            await Health.problems(checks) == ["broker": "not connected", "database": "nobody is there"])
     }
 
     /// Whichever answers last: a check that passes does not cover one that fails.
@@ -36,7 +36,7 @@ struct ReadinessTests {
                     return nil
                 }),
         ]
-        #expect(await HealthServer.problems(checks) == ["queue": "no worker"])
+        #expect(await Health.problems(checks) == ["queue": "no worker"])
     }
 
     @Test func checksAreAskedAtOnce() async {
@@ -49,7 +49,7 @@ struct ReadinessTests {
                 })
         }
         let start = ContinuousClock.now
-        #expect(await HealthServer.problems(checks).count == 20)
+        #expect(await Health.problems(checks).count == 20)
         #expect(start.duration(to: .now) < .seconds(2))
     }
 }

@@ -8,7 +8,7 @@ struct ServiceProcessTests {
     @Test func aWrongSettingIsOneLineThatNamesItAndAnExitCodeOfItsOwn() async throws {
         let result = await #expect(processExitsWith: .exitCode(78), observing: [\.standardErrorContent]) {
             setenv("LOG_LEVEL", "hunter2", 1)
-            await ServiceProcess.run("video-test") { _, _ in [] }
+            await ServiceProcess.run("video-test") { _ in [] }
         }
         let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
         #expect(text.contains("video-test: LOG_LEVEL is none of trace, debug, info, notice, warning, error, critical."))
@@ -18,8 +18,9 @@ struct ServiceProcessTests {
     @Test func aMissingSettingOfTheCompositionIsToldTheSameWay() async throws {
         let result = await #expect(processExitsWith: .exitCode(78), observing: [\.standardErrorContent]) {
             unsetenv("RABBIT")
-            await ServiceProcess.run("video-test") { settings, _ in
-                _ = try settings.text("RABBIT", meaning: "the address of the broker", example: "amqp://localhost")
+            await ServiceProcess.run("video-test") { environment in
+                _ = try environment.settings.text(
+                    "RABBIT", meaning: "the address of the broker", example: "amqp://localhost")
                 return []
             }
         }
@@ -30,7 +31,7 @@ struct ServiceProcessTests {
     @Test func aFailureIsOneLineAndExitCodeOne() async throws {
         let result = await #expect(processExitsWith: .exitCode(1), observing: [\.standardErrorContent]) {
             struct Broken: Error, CustomStringConvertible { let description = "the disk is gone" }
-            await ServiceProcess.run("video-test") { _, _ in throw Broken() }
+            await ServiceProcess.run("video-test") { _ in throw Broken() }
         }
         let text = String(decoding: try #require(result).standardErrorContent, as: UTF8.self)
         #expect(text.contains("video-test: the disk is gone\n"))
@@ -38,7 +39,7 @@ struct ServiceProcessTests {
 
     @Test func aStopBySignalEndsTheServicesAndIsNoFailure() async {
         await #expect(processExitsWith: .success) {
-            await ServiceProcess.run("video-test") { _, _ in
+            await ServiceProcess.run("video-test") { _ in
                 struct Waiting: Service {
                     func run() async throws {
                         kill(getpid(), SIGTERM)

@@ -63,7 +63,7 @@ struct CrossOriginTests {
     }
 
     @Test func pagesForPeopleAreNotForOtherOrigins() async throws {
-        for target in ["/", "/healthz", "/readyz"] {
+        for target in ["/", "/healthz", "/readyz", "/metrics"] {
             let response = try await answer(
                 try GatewayFixture(), "OPTIONS", target, ["Access-Control-Request-Method: GET"])
             #expect(response.status == 204)

@@ -2,6 +2,7 @@ import Domain
 import Hummingbird
 import Logging
 import NIOCore
+import ServiceKit
 import TestKit
 
 @testable import VideoStreaming
@@ -13,7 +14,9 @@ struct GatewayFixture {
     let uploads: InMemoryUploads
     let log = LogRecorder()
     var configuration = GatewayConfiguration()
-    var readiness: ReadinessCheck = { [] }
+    var checks: [ReadinessCheck] = []
+    let draining = Draining()
+    var registry: MetricsRegistry? = MetricsRegistry()
 
     static let idText = "5d9e690ad76fe06a3d7ae416"
     static let target = "/video?id=\(idText)"
@@ -55,7 +58,8 @@ struct GatewayFixture {
             metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, logger: logger)
         let gateway = makeGateway(
             metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup,
-            readiness: readiness, configuration: configuration, logger: logger,
+            health: Health(checks, draining: draining), registry: registry, configuration: configuration,
+            logger: logger,
             onServerRunning: { channel in
                 if let port = channel.localAddress?.port { portSink.yield(port) }
                 portSink.finish()

@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import NIOCore
+import ServiceKit
 import TestKit
 import Testing
 
@@ -69,16 +70,30 @@ struct GatewayPageTests {
 
     @Test func healthIsAboutTheProcessAndReadinessAboutItsParts() async throws {
         var fixture = try GatewayFixture()
-        fixture.readiness = { [ReadinessProblem(part: "broker", reason: "connection refused")] }
+        fixture.checks = [ReadinessCheck("broker", problem: { "connection refused" })]
         #expect(try await get(fixture, "/healthz").status == 200)
         let response = try await get(fixture, "/readyz")
         #expect(response.status == 503)
         #expect(response["retry-after"] == "1")
         #expect(response["cache-control"] == "no-store")
-        #expect(
-            response.text == "{\"problems\":[{\"part\":\"broker\",\"reason\":\"connection refused\"}],\"ready\":false}")
-        fixture.readiness = { [] }
-        #expect(try await get(fixture, "/readyz").text == "{\"problems\":[],\"ready\":true}")
+        #expect(response.text == #"{"problems":{"broker":"connection refused"},"status":"not ready"}"#)
+        fixture.checks = []
+        #expect(try await get(fixture, "/readyz").text == #"{"status":"ready"}"#)
+        fixture.draining.begin()
+        let draining = try await get(fixture, "/readyz")
+        #expect(draining.status == 503)
+        #expect(draining.text == #"{"status":"draining"}"#)
+        #expect(try await get(fixture, "/healthz").status == 200)
+    }
+
+    @Test func metricsAreAtTheFrontUnlessTheyAreToldElsewhere() async throws {
+        var fixture = try GatewayFixture()
+        let response = try await get(fixture, "/metrics")
+        #expect(response.status == 200)
+        #expect(response["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(response.text.contains("\nprocess_resident_memory_bytes "))
+        fixture.registry = nil
+        #expect(try await get(fixture, "/metrics").status == 404)
     }
 
     @Test func thePageShowsAPlayerAndNothingOfARecordAsMarkup() async throws {

@@ -7,7 +7,7 @@ import Testing
 struct RequestParsingTests {
     @Test(
         arguments: [
-            ("/", .page), ("/healthz", .health), ("/readyz", .readiness), ("/videos", .list),
+            ("/", .page), ("/healthz", .health), ("/readyz", .readiness), ("/metrics", .metrics), ("/videos", .list),
             ("/video", .content(id: nil)),
             ("/videos/abc", .record(id: "abc")), ("/videos/a%62c/content", .content(id: "abc")),
             ("/videos/a%2Fcontent", .record(id: "a/content")), ("/videos/%zz", .record(id: "%zz")),

@@ -15,7 +15,7 @@ struct TargetFuzzTests {
         "%35d9e690ad76fe06a3d7ae416", "5D9E690AD76FE06A3D7AE416", "http://host", "*", "999999999999999999999",
     ]
     private static let patterns: Set<String> = [
-        "/", "/healthz", "/readyz", "/videos", "/videos/{id}", "/video", "/videos/{id}/content",
+        "/", "/healthz", "/readyz", "/metrics", "/videos", "/videos/{id}", "/video", "/videos/{id}/content",
     ]
 
     @Test func noTargetLeadsAstray() async throws {

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cluster, network, services
+from . import cluster, network, object_stores, services
 from .layout import ROOT, Layout
 from .progress import Progress
 from .servers import Servers, start_object_stores, start_servers
@@ -43,6 +43,8 @@ def servers(
         if with_object_stores:
             started.object_stores = start_object_stores(layout, state, progress)
         found = environment(started)
+        if with_object_stores:
+            found["TEST_PYTHON"] = object_stores.python(layout)
         if with_cluster:
             nodes = cluster.start(layout, state, progress, started.broker.mapper_port)
             found |= {"RABBIT_CLUSTER": nodes.url, "RABBIT_CLUSTER_PIDS": nodes.process_ids}

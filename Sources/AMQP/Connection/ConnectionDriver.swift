@@ -30,8 +30,13 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     private var isLeaving = false
     /// What the rest of the process is told.
     private var isUp = false {
-        didSet { if isUp != oldValue { link.status.set(isUp: isUp) } }
+        didSet {
+            guard isUp != oldValue else { return }
+            link.status.set(isUp: isUp)
+            connected.record(isUp ? 1 : 0)
+        }
     }
+    private let connected: Gauge
 
     init(_ link: ConnectionLink<Role>, _ role: Role) {
         self.link = link
@@ -39,6 +44,8 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         outage = Outage(backoff: link.configuration.backoff)
         reader = FrameReader(maxBodyBytes: link.configuration.maxBodyBytes)
         state = .connecting(ConnectionAttempt(link))
+        connected = Gauge(label: "millrace_amqp_connected", dimensions: [("connection", link.name)])
+        connected.record(0)
     }
 
     // MARK: What the thread asks
@@ -230,7 +237,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
 
     private func reportConnected(to host: BrokerHost) {
         if outage.failures > 0 {
-            Counter(label: "amqp_reconnects_total", dimensions: [("connection", link.name)]).increment()
+            Counter(label: "millrace_amqp_reconnects_total", dimensions: [("connection", link.name)]).increment()
         }
         link.logger.info(
             "Connected to the broker",

@@ -257,7 +257,7 @@ final class ConsumerRole: ConnectionRole {
                     token: DeliveryToken(epoch: epoch, channel: channel, tag: tag), isRedelivered: isRedelivered,
                     exchange: exchange, routingKey: key, message: message))
         case .oversized(.deliver(let tag, _, let exchange, let key), let bodyBytes):
-            Counter(label: "amqp_refused_messages_total", dimensions: [("reason", "oversized")]).increment()
+            Counter(label: "millrace_amqp_refused_messages_total", dimensions: [("reason", "oversized")]).increment()
             logger.warning(
                 "A message is too large and is refused",
                 metadata: ["exchange": "\(exchange)", "routing_key": "\(key)", "body_bytes": "\(bodyBytes)"])

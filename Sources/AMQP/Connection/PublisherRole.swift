@@ -247,7 +247,7 @@ final class PublisherRole: ConnectionRole {
     private func measureBlockedTime() {
         guard let since = blockedSince.take() else { return }
         let (seconds, attoseconds) = since.duration(to: .now).components
-        Metrics.Timer(label: "amqp_blocked_seconds")
+        Metrics.Timer(label: "millrace_amqp_blocked_seconds")
             .recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 

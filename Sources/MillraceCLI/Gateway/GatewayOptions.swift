@@ -16,7 +16,7 @@ struct GatewayOptions: ParsableArguments {
         let address =
             try gateway
             ?? settings.text("GATEWAY_URL", meaning: "the address of the gateway", example: "http://localhost:4000")
-        let token = try settings.text(
+        let token = try settings.secret(
             "WRITE_TOKEN", meaning: "the token that the gateway was started with", example: "$(openssl rand -hex 32)")
         return try GatewayClient(address: address, token: token)
     }

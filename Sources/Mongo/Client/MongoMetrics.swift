@@ -5,9 +5,9 @@ import Synchronization
 ///
 /// | Name | Kind | Labels |
 /// |---|---|---|
-/// | `mongo_operations_total` | counter | `operation`, `outcome` (`ok`, `cancelled`, or the kind of ``MongoError``) |
-/// | `mongo_operation_duration_seconds` | timer, from submission to answer | `operation` |
-/// | `mongo_queue_depth` | gauge, operations that wait for a thread | – |
+/// | `millrace_mongo_operations_total` | counter | `operation`, `outcome` (`ok`, `cancelled`, or the kind of ``MongoError``) |
+/// | `millrace_mongo_operation_seconds` | timer, from submission to answer | `operation` |
+/// | `millrace_mongo_queue_depth` | gauge, operations that wait for a thread | – |
 final class MongoMetrics: Sendable {
     private struct Key: Hashable {
         let operation: String
@@ -21,7 +21,7 @@ final class MongoMetrics: Sendable {
 
     // Kept, because making one asks the factory; there are few, as both labels have few values.
     private let state = Mutex(State())
-    private let depth = Gauge(label: "mongo_queue_depth")
+    private let depth = Gauge(label: "millrace_mongo_queue_depth")
 
     func record(_ operation: String, outcome: String, duration: Duration) {
         let key = Key(operation: operation, outcome: outcome)
@@ -29,10 +29,11 @@ final class MongoMetrics: Sendable {
             let counter =
                 state.counters[key]
                 ?? Counter(
-                    label: "mongo_operations_total", dimensions: [("operation", operation), ("outcome", outcome)])
+                    label: "millrace_mongo_operations_total",
+                    dimensions: [("operation", operation), ("outcome", outcome)])
             let timer =
                 state.timers[operation]
-                ?? Metrics.Timer(label: "mongo_operation_duration_seconds", dimensions: [("operation", operation)])
+                ?? Metrics.Timer(label: "millrace_mongo_operation_seconds", dimensions: [("operation", operation)])
             state.counters[key] = counter
             state.timers[operation] = timer
             return (counter, timer)

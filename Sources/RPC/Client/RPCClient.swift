@@ -31,7 +31,8 @@ public final class RPCClient: RPCCalling, Service {
     private let state = Mutex(State(pending: PendingCalls(maxCount: RPCClient.maxPendingCalls)))
     private let logger: Logger
     private let tracing: CallTracing
-    private let outcomes = OutcomeMetrics(counter: "rpc_client_calls_total", timer: "rpc_client_seconds")
+    private let outcomes = OutcomeMetrics(
+        counter: "millrace_rpc_client_calls_total", timer: "millrace_rpc_client_call_seconds")
 
     package init(transport: any ClientTransport, tracer: (any Tracer)? = nil, logger: Logger) {
         self.transport = transport
@@ -62,8 +63,9 @@ public final class RPCClient: RPCCalling, Service {
     }
 
     private func report() async {
-        let inFlight = Gauge(label: "rpc_client_calls_in_flight")
-        let (hedges, retries) = (Counter(label: "rpc_client_hedges_total"), Counter(label: "rpc_client_retries_total"))
+        let inFlight = Gauge(label: "millrace_rpc_client_calls_in_flight")
+        let hedges = Counter(label: "millrace_rpc_client_hedges_total")
+        let retries = Counter(label: "millrace_rpc_client_retries_total")
         var last = PendingCalls.Repetitions()
         while !Task.isCancelled {
             let (count, now) = state.withLock { ($0.pending.count, $0.pending.repetitions) }

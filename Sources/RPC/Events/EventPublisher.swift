@@ -40,7 +40,7 @@ public struct EventPublisher: EventPublishing {
             throw ServiceError(error, publishing: event.name)
         }
         let end = await first(of: outcomes, until: deadline)
-        Counter(label: "events_published_total", dimensions: [("event", event.name)]).increment()
+        Counter(label: "millrace_events_published_total", dimensions: [("event", event.name)]).increment()
         switch end {
         case .accepted: return
         case .unroutable where !needsListener: return

@@ -91,7 +91,7 @@ public final class EventSubscription: Service {
     private func handle(_ delivery: Delivery) async {
         let properties = delivery.message.properties
         guard let id = properties.messageID, let name = properties.type else {
-            Counter(label: "events_malformed_total").increment()
+            Counter(label: "millrace_events_malformed_total").increment()
             logger.warning(
                 "A message that is no event is put aside", metadata: ["routing_key": "\(delivery.routingKey)"])
             return amqp.reject(delivery.token, requeue: false)
@@ -99,9 +99,9 @@ public final class EventSubscription: Service {
         do {
             try await handler(Event(id: id, name: name, payload: delivery.message.payload))
             amqp.acknowledge(delivery.token)
-            Counter(label: "events_handled_total", dimensions: [("event", name)]).increment()
+            Counter(label: "millrace_events_handled_total", dimensions: [("event", name)]).increment()
         } catch {
-            Counter(label: "events_failed_total", dimensions: [("event", name)]).increment()
+            Counter(label: "millrace_events_failed_total", dimensions: [("event", name)]).increment()
             logger.warning(
                 "An event could not be handled and comes again",
                 metadata: ["event": "\(name)", "id": "\(id)", "error": "\(error)"])

@@ -85,7 +85,7 @@ public final class OutboxPublisher: Service {
 
     /// Goes on until the outbox is empty, or nothing of what it gave could be told.
     private func sweepOnce() async {
-        let waiting = Gauge(label: "outbox_events_waiting")
+        let waiting = Gauge(label: "millrace_outbox_events_waiting")
         var progress = true
         while progress, !Task.isCancelled {
             let found: [PendingEvent]
@@ -114,7 +114,7 @@ public final class OutboxPublisher: Service {
             try await outbox.remove(pending, deadline: .after(.seconds(Self.databaseSeconds)))
             return true
         } catch {
-            Counter(label: "outbox_failures_total", dimensions: [("event", pending.event.name)]).increment()
+            Counter(label: "millrace_outbox_failures_total", dimensions: [("event", pending.event.name)]).increment()
             report("\(pending.event.name) waits in the outbox", error)
             return false
         }

@@ -20,9 +20,12 @@ public final class RPCServer: Service {
     private let tracing: CallTracing
     private let drainSeconds: Int
     private let inFlight = Atomic<Int>(0)
+    private let inFlightGauge = Meter(label: "millrace_rpc_server_requests_in_flight")
+    private let expired = Counter(label: "millrace_rpc_server_expired_requests_total")
     private let answered = Atomic<Int>(0)
     private let isDraining = Atomic<Bool>(false)
-    private let outcomes = OutcomeMetrics(counter: "rpc_server_requests_total", timer: "rpc_server_seconds")
+    private let outcomes = OutcomeMetrics(
+        counter: "millrace_rpc_server_requests_total", timer: "millrace_rpc_server_request_seconds")
 
     package init(
         transport: any ServerTransport, tracer: (any Tracer)? = nil, router: RPCRouter, queues: [ServedQueue],
@@ -85,29 +88,33 @@ public final class RPCServer: Service {
 
     private func serve(_ request: IncomingRequest) async {
         guard !request.deadline.hasPassed() else {
-            Counter(label: "rpc_server_expired_total").increment()
+            expired.increment()
             return transport.drop(request)
         }
         inFlight.add(1, ordering: .relaxed)
-        defer { inFlight.subtract(1, ordering: .relaxed) }
+        inFlightGauge.increment()
+        defer {
+            inFlight.subtract(1, ordering: .relaxed)
+            inFlightGauge.decrement()
+        }
         let start = ContinuousClock.now
-        let result = await result(of: request)
-        transport.reply(to: request, result)
-        answered.add(1, ordering: .relaxed)
-        record(request.method, result, start)
+        await tracing.serve(request.method, request.payload.fields) { span in
+            let result = await result(of: request, span)
+            transport.reply(to: request, result)
+            answered.add(1, ordering: .relaxed)
+            record(request.method, result, start)
+        }
     }
 
-    private func result(of request: IncomingRequest) async -> Result<RPCPayload, ServiceError> {
-        await tracing.serve(request.method, request.payload.fields) { span in
-            do throws(ServiceError) {
-                let handler = try router.handler(for: request.method)
-                let known = RPCContext(
-                    deadline: request.deadline, callID: request.callID, isRedelivered: request.isRedelivered)
-                return .success(try await handler(request.payload, known))
-            } catch {
-                span?.failed(error)
-                return .failure(error)
-            }
+    private func result(of request: IncomingRequest, _ span: (any Span)?) async -> Result<RPCPayload, ServiceError> {
+        do throws(ServiceError) {
+            let handler = try router.handler(for: request.method)
+            let known = RPCContext(
+                deadline: request.deadline, callID: request.callID, isRedelivered: request.isRedelivered)
+            return .success(try await handler(request.payload, known))
+        } catch {
+            span?.failed(error)
+            return .failure(error)
         }
     }
 
@@ -121,6 +128,8 @@ public final class RPCServer: Service {
             let isDefect = error.code == .internal || error.code == .corrupt
             logger.log(
                 level: isDefect ? .error : .debug, "A request failed: \(error)", metadata: ["method": "\(known)"])
+        } else {
+            logger.debug("A request was answered", metadata: ["method": "\(known)"])
         }
         outcomes.record(known, outcome, since: start)
     }

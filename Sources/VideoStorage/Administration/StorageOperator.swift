@@ -86,6 +86,17 @@ struct StorageOperator: StorageAdministration {
         return found
     }
 
+    /// What is wrong with the provider that takes new objects; `nil` when it answers. Takes 2 s at the most.
+    func problemOfPrimary() async -> String? {
+        let provider = providers.primary
+        do throws(ServiceError) {
+            let problem = try await problem(of: provider, deadline: .after(.seconds(2)))
+            return problem.map { "\(provider.name) cannot be used: \($0)" }
+        } catch {
+            return error.message
+        }
+    }
+
     private func problem(
         of provider: any StorageProvider, deadline: Deadline
     ) async throws(ServiceError) -> String? {

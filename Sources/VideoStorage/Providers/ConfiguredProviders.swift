@@ -35,6 +35,7 @@ struct ConfiguredProviders {
         self.connections = connections
         var made: [ProviderSettings.Choice: any StorageProvider] = [.gridfs: MeteredProvider(gridFS)]
         if let directory = settings.directory {
+            try StorageFolderState(directory).check(logger)
             made[.filesystem] = try SettingError.naming("STORAGE_DIRECTORY") {
                 MeteredProvider(
                     try FilesystemProvider(

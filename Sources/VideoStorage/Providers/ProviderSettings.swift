@@ -51,7 +51,7 @@ struct ProviderSettings {
         guard isNeeded || settings.optionalText("STORAGE_ACCOUNT_NAME") != nil else { return nil }
         let account = try settings.text(
             "STORAGE_ACCOUNT_NAME", meaning: "the Azure storage account", example: "myvideos")
-        let secret = try settings.text(
+        let secret = try settings.secret(
             "STORAGE_ACCESS_KEY", meaning: "a key of the Azure storage account, as the portal shows it",
             example: "AAECAwQFBgcICQoLDA0ODw==")
         guard let key = SharedKey(account: account, key: secret) else {
@@ -68,9 +68,9 @@ struct ProviderSettings {
     private static func s3(_ settings: Settings, isNeeded: Bool) throws -> S3Configuration? {
         guard isNeeded || settings.optionalText("S3_BUCKET") != nil else { return nil }
         let bucket = try settings.text("S3_BUCKET", meaning: "the bucket that holds the videos", example: "my-videos")
-        let accessKey = try settings.text(
+        let accessKey = try settings.secret(
             "AWS_ACCESS_KEY_ID", meaning: "the id of the key to S3", example: "AKIAIOSFODNN7EXAMPLE")
-        let secretKey = try settings.text(
+        let secretKey = try settings.secret(
             "AWS_SECRET_ACCESS_KEY", meaning: "the key to S3", example: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
         let region = settings.optionalText("S3_REGION") ?? "us-east-1"
         let address = settings.optionalText("S3_ENDPOINT")

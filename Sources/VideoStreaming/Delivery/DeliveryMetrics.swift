@@ -34,8 +34,8 @@ final class DeliveryMetrics: Sendable {
 
         init(_ source: ChunkSource, factory: any MetricsFactory) {
             let dimensions = [("source", source.rawValue)]
-            chunks = Counter(label: "gateway_chunks_total", dimensions: dimensions, factory: factory)
-            bytes = Counter(label: "gateway_chunk_bytes_total", dimensions: dimensions, factory: factory)
+            chunks = Counter(label: "millrace_gateway_chunks_total", dimensions: dimensions, factory: factory)
+            bytes = Counter(label: "millrace_gateway_chunk_bytes_total", dimensions: dimensions, factory: factory)
         }
     }
 
@@ -57,13 +57,13 @@ final class DeliveryMetrics: Sendable {
     init(factory: any MetricsFactory = MetricsSystem.factory) {
         let pairs = ChunkSource.allCases.map { ($0, Counters($0, factory: factory)) }
         counters = Dictionary(uniqueKeysWithValues: pairs)
-        stall = Metrics.Timer(label: "gateway_stall_seconds", preferredDisplayUnit: .seconds, factory: factory)
-        cacheBytes = Gauge(label: "gateway_cache_bytes", factory: factory)
-        cacheChunks = Gauge(label: "gateway_cache_chunks", factory: factory)
-        fetches = Gauge(label: "gateway_chunk_fetches_in_flight", factory: factory)
-        streamCount = Gauge(label: "gateway_streams", factory: factory)
-        readAheadBytes = Gauge(label: "gateway_read_ahead_bytes", factory: factory)
-        hitRatio = Gauge(label: "gateway_cache_hit_ratio", factory: factory)
+        stall = Metrics.Timer(label: "millrace_gateway_stall_seconds", preferredDisplayUnit: .seconds, factory: factory)
+        cacheBytes = Gauge(label: "millrace_gateway_cache_bytes", factory: factory)
+        cacheChunks = Gauge(label: "millrace_gateway_cache_chunks", factory: factory)
+        fetches = Gauge(label: "millrace_gateway_chunk_fetches_in_flight", factory: factory)
+        streamCount = Gauge(label: "millrace_gateway_streams", factory: factory)
+        readAheadBytes = Gauge(label: "millrace_gateway_read_ahead_bytes", factory: factory)
+        hitRatio = Gauge(label: "millrace_gateway_cache_hit_ratio", factory: factory)
     }
 
     /// Chunks since the start.

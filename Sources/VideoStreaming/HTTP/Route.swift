@@ -8,6 +8,8 @@ enum Route: Sendable, Equatable {
     case health
     /// `/readyz`: whether it can do its work.
     case readiness
+    /// `/metrics`: what the process has counted.
+    case metrics
     /// `/videos`: the list.
     case list
     /// `/videos/{id}`: one record.
@@ -29,6 +31,7 @@ enum Route: Sendable, Equatable {
             case "": self = .page
             case "healthz": self = .health
             case "readyz": self = .readiness
+            case "metrics": self = .metrics
             case "videos": self = .list
             case "video": self = .content(id: nil)
             default: return nil
@@ -45,7 +48,7 @@ enum Route: Sendable, Equatable {
     /// What can be done there.
     var methods: [HTTPRequest.Method] {
         switch self {
-        case .page, .health, .readiness, .content(nil): [.get, .head, .options]
+        case .page, .health, .readiness, .metrics, .content(nil): [.get, .head, .options]
         case .list: [.get, .head, .options, .post]
         case .record: [.get, .head, .options, .patch, .delete]
         case .content: [.get, .head, .options, .put]
@@ -56,7 +59,7 @@ enum Route: Sendable, Equatable {
     var isForOtherOrigins: Bool {
         switch self {
         case .list, .record, .content: true
-        case .page, .health, .readiness: false
+        case .page, .health, .readiness, .metrics: false
         }
     }
 
@@ -66,6 +69,7 @@ enum Route: Sendable, Equatable {
         case .page: "/"
         case .health: "/healthz"
         case .readiness: "/readyz"
+        case .metrics: "/metrics"
         case .list: "/videos"
         case .record: "/videos/{id}"
         case .content(nil): "/video"

@@ -1,34 +1,39 @@
 import HTTPTypes
+import NIOCore
+import ServiceKit
 
-/// Answers whether the process lives, and whether it can do its work.
+/// Answers whether the process lives, whether it can do its work, and what it has counted.
 struct HealthHandler: Sendable {
     /// Finds out what is missing.
-    let readiness: ReadinessCheck
+    let health: Health
+    /// What was counted; `nil` when that is told elsewhere.
+    let metrics: MetricsRegistry?
 
-    private struct Liveness: Encodable {
-        var status = "alive"
+    /// `GET /healthz`.
+    func live() -> Reply {
+        Self.reply(health.liveness())
     }
 
-    private struct Readiness: Encodable {
-        var ready: Bool
-        var problems: [ReadinessProblem]
-    }
-
-    /// `GET /healthz`: an answer at all is the answer.
-    func health() -> Reply {
-        var reply = Reply(json: Liveness())
-        reply.fields[.cacheControl] = "no-store"
-        return reply
-    }
-
-    /// `GET /readyz`: 200, or 503 with the parts that are not ready.
+    /// `GET /readyz`.
     func ready() async -> Reply {
-        let problems = await readiness()
-        var reply = Reply(
-            status: problems.isEmpty ? .ok : .serviceUnavailable,
-            json: Readiness(ready: problems.isEmpty, problems: problems))
-        reply.fields[.cacheControl] = "no-store"
-        if !problems.isEmpty { reply.fields[.retryAfter] = "1" }
-        return reply
+        Self.reply(await health.readiness())
+    }
+
+    /// `GET /metrics`.
+    func exposition() async -> Reply {
+        guard let metrics, let text = try? await metrics.exposition() else { return Reply(.defect) }
+        return Reply(
+            status: .ok, fields: [.contentType: MetricsRegistry.contentType, .cacheControl: "no-store"],
+            body: .bytes(text))
+    }
+
+    private static func reply(_ answer: Health.Answer) -> Reply {
+        var fields: HTTPFields = [
+            .contentType: JSONBody.mediaType, .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+        ]
+        if !answer.isGood { fields[.retryAfter] = "1" }
+        return Reply(
+            status: HTTPResponse.Status(code: answer.status), fields: fields,
+            body: .bytes(ByteBuffer(bytes: answer.json)))
     }
 }

@@ -1,6 +1,7 @@
 import Domain
 import HTTPTypes
 import Logging
+import ServiceKit
 
 /// A request and its response, after the last byte: what the access log and the metrics are made of.
 struct EndedExchange: Sendable {
@@ -20,6 +21,8 @@ struct EndedExchange: Sendable {
     var duration: Duration
     /// From the request's head to the first byte of the body.
     var timeToFirstByte: Duration?
+    /// The trace that it belongs to.
+    var trace: TraceContext?
 
     /// The most bytes of a target that are logged.
     static let maxTargetBytes = 512
@@ -37,6 +40,8 @@ struct EndedExchange: Sendable {
             "outcome": "\(outcome.rawValue)",
         ]
         if let timeToFirstByte { metadata["first_byte_ms"] = "\(timeToFirstByte.wholeMilliseconds)" }
+        // An exchange may end where its task's own context is not known.
+        if let trace { metadata.merge(trace.logMetadata) { $1 } }
         logger.info("request", metadata: metadata)
     }
 }

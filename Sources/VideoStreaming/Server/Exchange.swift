@@ -1,5 +1,6 @@
 import HTTPTypes
 import Logging
+import ServiceKit
 import Synchronization
 
 /// Keeps account of one response while it is sent, and reports once when it has ended.
@@ -20,6 +21,7 @@ final class Exchange: Sendable {
     private let route: String
     private let status: HTTPResponse.Status
     private let started: ContinuousClock.Instant
+    private let trace: TraceContext?
     private let logger: Logger
     private let metrics: GatewayMetrics
     private let account = Mutex(Account())
@@ -27,13 +29,14 @@ final class Exchange: Sendable {
     /// Opens the account.
     init(
         request: HTTPRequest, route: String, status: HTTPResponse.Status, started: ContinuousClock.Instant,
-        logger: Logger, metrics: GatewayMetrics
+        trace: TraceContext?, logger: Logger, metrics: GatewayMetrics
     ) {
         method = request.method
         target = request.path ?? ""
         self.route = route
         self.status = status
         self.started = started
+        self.trace = trace
         self.logger = logger
         self.metrics = metrics
     }
@@ -70,7 +73,7 @@ final class Exchange: Sendable {
                 sentBytes: account.sentBytes,
                 outcome: account.hasStalled && outcome != .complete ? .stalled : outcome,
                 duration: started.duration(to: .now),
-                timeToFirstByte: account.firstByteAt.map { started.duration(to: $0) })
+                timeToFirstByte: account.firstByteAt.map { started.duration(to: $0) }, trace: trace)
         }
         guard let ended else { return }
         ended.log(to: logger)

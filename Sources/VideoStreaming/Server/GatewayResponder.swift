@@ -3,6 +3,8 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import ServiceContextModule
+import ServiceKit
 
 /// Answers every request: finds the route, lets its handler reply, and sends the reply with an account of what was sent.
 struct GatewayResponder: HTTPResponder {
@@ -31,15 +33,26 @@ struct GatewayResponder: HTTPResponder {
 
     @Sendable func respond(to request: Request, context: GatewayContext) async throws -> Response {
         let started = ContinuousClock.now
-        let route = Route(path: request.uri.path)
+        var trace = ServiceContext.topLevel
+        trace.trace = .of(request.headers)
+        return await ServiceContext.withValue(trace) {
+            await respond(to: request, context: context, since: started, trace)
+        }
+    }
+
+    private func respond(
+        to request: Request, context: GatewayContext, since started: ContinuousClock.Instant, _ trace: ServiceContext
+    ) async -> Response {
+        var route = Route(path: request.uri.path)
+        if route == .metrics, health.metrics == nil { route = nil }
         var reply = await reply(to: request, route: route, context)
         if route?.isForOtherOrigins ?? false { reply.fields.append(contentsOf: crossOrigin.fields) }
         // A client that has gone takes its calls with it; that is no failure of theirs.
         if let failure = reply.failure, !Task.isCancelled { log(failure, status: reply.status, to: context.logger) }
         let exchange = Exchange(
             request: request.head, route: route?.pattern ?? "unknown", status: reply.status, started: started,
-            logger: context.logger, metrics: metrics)
-        return response(reply, isHead: request.method == .head, exchange: exchange, context: context)
+            trace: trace.trace, logger: context.logger, metrics: metrics)
+        return response(reply, isHead: request.method == .head, exchange: exchange, context: context, trace)
     }
 
     private func reply(to request: Request, route: Route?, _ context: GatewayContext) async -> Reply {
@@ -101,8 +114,9 @@ struct GatewayResponder: HTTPResponder {
         let query = QueryParameters(request.uri.query)
         switch route {
         case .page: return await page.reply(query)
-        case .health: return health.health()
+        case .health: return health.live()
         case .readiness: return await health.ready()
+        case .metrics: return await health.exposition()
         case .list: return await records.list(query)
         case .record(let text):
             return await reply { () throws(ServiceError) in
@@ -139,7 +153,9 @@ struct GatewayResponder: HTTPResponder {
 // MARK: - Sending
 
 extension GatewayResponder {
-    private func response(_ reply: Reply, isHead: Bool, exchange: Exchange, context: GatewayContext) -> Response {
+    private func response(
+        _ reply: Reply, isHead: Bool, exchange: Exchange, context: GatewayContext, _ trace: ServiceContext
+    ) -> Response {
         var fields = reply.fields
         var body = reply.body
         if case .bytes(let buffer) = body {
@@ -159,7 +175,10 @@ extension GatewayResponder {
                 }
                 do {
                     let pacer = WritePacer(eventLoop: context.channel.eventLoop)
-                    try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)
+                    // The server asks for the body when the task of the trace is over.
+                    try await ServiceContext.withValue(trace) {
+                        try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)
+                    }
                     try await writer.finish(nil)
                     exchange.end(.complete)
                     if reply.closesConnection {

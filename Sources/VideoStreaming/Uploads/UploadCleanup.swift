@@ -31,7 +31,7 @@ final class UploadCleanup: Service {
 
     /// Has an upload given up. Does not wait.
     func abort(_ upload: UploadID) {
-        Counter(label: "gateway_aborted_uploads_total").increment()
+        Counter(label: "millrace_gateway_aborted_uploads_total").increment()
         failed.yield(upload)
     }
 

@@ -35,7 +35,7 @@ struct UploadTransfer: Sendable {
     private func transfer(
         _ pieces: UploadBody.Pieces, length: Int64?, _ upload: UploadID, _ plan: UploadPlan
     ) async throws -> Received {
-        let counter = Counter(label: "gateway_received_bytes_total")
+        let counter = Counter(label: "millrace_gateway_received_bytes_total")
         return try await withThrowingTaskGroup(of: StagedBlock.self) { group in
             var cutter = BlockCutter(plan: plan, maxBytes: policy.maxBytes, expectedBytes: length)
             var hash = SHA256()

@@ -15,6 +15,12 @@ enum SmallDisk {
         ]
     }
 
+    /// What another process is started within, so that it finds the disk of one that runs.
+    static func entrance(of process: LaunchedProcess) -> [String] {
+        let asRoot = geteuid() == 0 ? [] : ["--user", "--preserve-credentials"]
+        return ["/usr/bin/nsenter", "--target", "\(process.pid)"] + asRoot + ["--mount"]
+    }
+
     /// How a process's folder is seen from here.
     static func folder(_ folder: URL, of process: LaunchedProcess) -> URL {
         URL(fileURLWithPath: "/proc/\(process.pid)/root\(folder.path)", isDirectory: true)

@@ -27,6 +27,11 @@ enum TestEnvironment {
         try value("DBHOST", meaning: "the mongodb:// address of a server")
     }
 
+    /// A Python that has Prometheus' parser.
+    static func python() throws -> URL {
+        URL(fileURLWithPath: try value("TEST_PYTHON", meaning: "the path of a Python that has prometheus-client"))
+    }
+
     /// The mongod that ``PrivateDatabase`` starts.
     static func databaseProgram() throws -> URL {
         URL(fileURLWithPath: try value("MONGOD", meaning: "the path of a mongod"))

@@ -13,6 +13,8 @@ final class TestStack: Sendable {
         var gateways = 1
         var metadataWorkers = 1
         var storageWorkers = 1
+        /// Settings of all services.
+        var settings: [String: String] = [:]
         var gatewaySettings: [String: String] = [:]
         var storageSettings: [String: String] = [:]
         /// How large the file system of the storage folder is, where the one storage worker is to have one of its own: a tmpfs
@@ -35,6 +37,7 @@ final class TestStack: Sendable {
     let privateDatabase: PrivateDatabase?
     private let databaseServer: String
     private let databases: [ServiceKind: MongoClient]
+    private let settings: [String: String]
     private let gatewaySettings: [String: String]
     private let storageSettings: [String: String]
     private let services = Mutex<[(kind: ServiceKind, service: ServiceUnderTest)]>([])
@@ -45,6 +48,7 @@ final class TestStack: Sendable {
         self.brokers = brokers
         toolBroker = try TestEnvironment.broker(for: "millrace")
         products = try TestEnvironment.products()
+        settings = layout.settings
         gatewaySettings = layout.gatewaySettings
         storageSettings = layout.storageSettings
         let name = "end-to-end-\(ObjectID())"
@@ -153,6 +157,7 @@ final class TestStack: Sendable {
     private func environment(of kind: ServiceKind, port: Int) -> [String: String] {
         var environment = ["HOST": "127.0.0.1", "PORT": String(port), "LOG_LEVEL": "debug"]
         environment["RABBIT"] = brokers[kind]
+        environment.merge(settings) { $1 }
         if let database = databases[kind] {
             environment["DBHOST"] = databaseServer
             environment["DBNAME"] = database.database

@@ -120,7 +120,7 @@ private final class AMQPClientTransport: ClientTransport {
         guard let correlation = properties.correlationID.flatMap({ UInt64($0) }),
             let status = properties.headers.string(Header.status)
         else {
-            Counter(label: "rpc_client_malformed_replies_total").increment()
+            Counter(label: "millrace_rpc_client_malformed_replies_total").increment()
             logger.warning("A reply without correlation id or status is ignored")
             return
         }

@@ -124,7 +124,7 @@ private final class AMQPServerTransport: ServerTransport {
         guard let method = properties.type, let replyTo = properties.replyTo, !replyTo.isEmpty,
             let correlation = properties.correlationID, !correlation.isEmpty
         else {
-            Counter(label: "rpc_server_malformed_requests_total").increment()
+            Counter(label: "millrace_rpc_server_malformed_requests_total").increment()
             logger.warning(
                 "A message without type, reply-to or correlation id is refused",
                 metadata: ["routing_key": "\(delivery.routingKey)", "app_id": "\(properties.appID ?? "")"])
@@ -189,7 +189,7 @@ private final class AMQPServerTransport: ServerTransport {
     }
 
     private func giveUp(_ request: IncomingRequest) {
-        Counter(label: "rpc_server_given_up_total").increment()
+        Counter(label: "millrace_rpc_server_given_up_requests_total").increment()
         logger.error(
             "A request was lost with several workers and is not tried again",
             metadata: ["method": "\(request.method.prefix(100))", "call": "\(request.callID)"])
