@@ -75,7 +75,7 @@ class Broker:
         return f"amqp://{user}:{password}@{HOST}:{self.port}/{name}"
 
     def guard(self, virtual_hosts: list[str]) -> None:
-        """Gives the services users of their own in these virtual hosts, once the node starts (ops/rabbitmq/definitions.json)."""
+        """Gives the services users of their own in these virtual hosts (ops/rabbitmq/definitions.json), at the next start."""
         self._guarded_hosts = virtual_hosts
 
     def take_tls(self, port: int, certificates: Certificates) -> None:

@@ -49,7 +49,9 @@ class Project:
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
         self._layout = layout
-        self._environment = {"GATEWAY_PORT": str(port), "DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1"}
+        # Without a cache: with one, the second play would need no worker at all.
+        self._environment = {"GATEWAY_PORT": str(port), "CACHE_BYTES": "0"}
+        self._environment |= {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1"}
 
     def run(self, step: Step, *arguments: str, remedy: str = "", log: str | None = None) -> None:
         """Runs docker-compose to its end."""

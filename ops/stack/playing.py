@@ -1,19 +1,42 @@
-"""A viewer that watches the sample over and over, slowly, and compares every byte."""
+"""A viewer that watches a video over and over, slowly, and compares every byte."""
 
 from __future__ import annotations
 
 import http.client
+import json
+import random
 import threading
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 # One play lasts some seconds, so that something can be killed in the middle of it.
-READ_BYTES = 64 * 1024
+READ_BYTES = 256 * 1024
 SECONDS_FOR_A_PLAY = 8.0
 # More than the gateway's own patience with a broker that is away (STALL_SECONDS).
 SECONDS_TO_WAIT = 40.0
 SECONDS_BETWEEN_TRIES = 0.2
+# Much more than what lies in the buffers between gateway and viewer: else all would be on its way before anything is killed.
+FILM_BYTES = 64 * 1024 * 1024
+
+
+def upload_film(gateway_url: str, write_token: str) -> tuple[str, bytes]:
+    """Puts a video of random bytes into the stack. Gives its address and its bytes."""
+    film = random.Random(1).randbytes(FILM_BYTES)
+    made = _send("POST", f"{gateway_url}/videos", json.dumps({"title": "A film"}).encode(), write_token)
+    address = f"{gateway_url}/videos/{json.loads(made)['id']}/content"
+    _send("PUT", address, film, write_token)
+    return address, film
+
+
+def _send(method: str, address: str, body: bytes, write_token: str) -> bytes:
+    kind = "application/json" if method == "POST" else "video/mp4"
+    headers = {"Authorization": f"Bearer {write_token}", "Content-Type": kind}
+    request = urllib.request.Request(address, data=body, method=method, headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=120) as response:
+        return response.read()
 
 
 @dataclass
@@ -69,7 +92,7 @@ class Viewer:
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=SECONDS_TO_WAIT)
         pause = SECONDS_FOR_A_PLAY * READ_BYTES / len(self.expected)
         try:
-            connection.request("GET", f"{address.path}?{address.query}")
+            connection.request("GET", address.path)
             response = connection.getresponse()
             if response.status != 200:
                 play.fault = f"status {response.status}"

@@ -66,7 +66,8 @@ class SecretsFolderTests(unittest.TestCase):
             SecretsFolder(self.directory, Addresses()).missing(), ["video-storage/rabbit"]
         )
         self.assertEqual(sorted(self.make()), ["rabbit/definitions.json", "video-storage/rabbit"])
-        known = {user["name"]: user["password_hash"] for user in json.loads(self.text("rabbit/definitions.json"))["users"]}
+        users = json.loads(self.text("rabbit/definitions.json"))["users"]
+        known = {user["name"]: user["password_hash"] for user in users}
         for reader in broker.users():
             password = urlsplit(self.text(f"{reader}/rabbit")).password
             self.assertTrue(broker.is_hash_of(password, known[reader]))
