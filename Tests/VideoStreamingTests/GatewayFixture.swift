@@ -12,6 +12,7 @@ struct GatewayFixture {
     let storage: InMemoryStorage
     let uploads: InMemoryUploads
     let log = LogRecorder()
+    let metrics = DeliveryMetrics()
     var configuration = GatewayConfiguration()
     var readiness: ReadinessCheck = { [] }
 
@@ -52,7 +53,8 @@ struct GatewayFixture {
         let (ports, portSink) = AsyncStream<Int>.makeStream()
         let cleanup = UploadCleanup(uploads, logger: logger)
         let source = ContentSource(
-            metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, logger: logger)
+            metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, metrics: metrics,
+            logger: logger)
         let gateway = makeGateway(
             metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup,
             readiness: readiness, configuration: configuration, logger: logger,
