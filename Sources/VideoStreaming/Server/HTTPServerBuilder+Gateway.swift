@@ -25,7 +25,7 @@ extension HTTPServerBuilder {
                 configuration: HTTP2ChannelConfiguration(
                     idleTimeout: configuration.idleTime, gracefulCloseTimeout: configuration.idleTime,
                     streamConfiguration: limits),
-                responder: responder)
+                responder: StreamLifetime.bound(responder))
             return ConnectionLifetimeChannel(base: upgrade)
         }
     }
