@@ -39,11 +39,13 @@ func makeGateway(
     onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
 ) -> some ApplicationProtocol {
     let access = WriteAccess(token: configuration.writeToken)
+    let content = ContentHandler(
+        source: source, budget: ReadAheadBudget(maxBytes: configuration.readAheadBytes, metrics: source.metrics),
+        configuration: configuration)
+    let crossOrigin = CrossOrigin(origin: configuration.crossOrigin)
+    let metrics = GatewayMetrics()
     let responder = GatewayResponder(
-        content: ContentHandler(
-            source: source,
-            budget: ReadAheadBudget(maxBytes: configuration.readAheadBytes, metrics: source.metrics),
-            configuration: configuration),
+        content: content,
         records: RecordHandler(metadata: metadata, configuration: configuration),
         changes: ChangeHandler(metadata: metadata, source: source, access: access, configuration: configuration),
         uploads: UploadHandler(
@@ -51,12 +53,15 @@ func makeGateway(
             budget: ByteBudget(maxBytes: configuration.uploadBytes), cleanup: cleanup, configuration: configuration),
         health: HealthHandler(health: health, metrics: registry),
         page: PageHandler(metadata: metadata, configuration: configuration),
-        crossOrigin: CrossOrigin(origin: configuration.crossOrigin),
+        crossOrigin: crossOrigin,
         maxTargetBytes: configuration.maxTargetBytes,
-        metrics: GatewayMetrics())
+        metrics: metrics)
+    let answers = MemoryAnswers(
+        content: content, crossOrigin: crossOrigin, maxTargetBytes: configuration.maxTargetBytes, metrics: metrics,
+        logger: logger)
     return Application(
         responder: responder,
-        server: .gateway(configuration),
+        server: .gateway(configuration, answers),
         configuration: ApplicationConfiguration(
             address: .hostname(configuration.host, port: configuration.port), serverName: nil, backlog: 1_024,
             availableConnectionsDelegate: MaximumAvailableConnections(configuration.maxConnections, logger: logger)),

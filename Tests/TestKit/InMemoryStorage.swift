@@ -32,6 +32,8 @@ public final class InMemoryStorage: StorageService {
         public var cancelledReads = 0
         /// The index of each chunk that was asked for, in that order.
         public var indexes: [Int64] = []
+        /// The size of a chunk that each of these was asked for with.
+        public var chunkSizes: [Int] = []
 
         /// Nothing yet.
         public init() {}
@@ -109,6 +111,7 @@ public final class InMemoryStorage: StorageService {
             state.counts.readsInFlight += 1
             state.counts.maxReadsInFlight = max(state.counts.maxReadsInFlight, state.counts.readsInFlight)
             state.counts.indexes.append(chunk.index)
+            state.counts.chunkSizes.append(chunk.chunkBytes)
             return (state.counts.reads, state.onRead)
         }
         defer {

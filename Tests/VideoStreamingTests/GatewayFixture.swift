@@ -13,6 +13,7 @@ struct GatewayFixture {
     let storage: InMemoryStorage
     let uploads: InMemoryUploads
     let log = LogRecorder()
+    let metrics = DeliveryMetrics()
     var configuration = GatewayConfiguration()
     var checks: [ReadinessCheck] = []
     let draining = Draining()
@@ -55,7 +56,8 @@ struct GatewayFixture {
         let (ports, portSink) = AsyncStream<Int>.makeStream()
         let cleanup = UploadCleanup(uploads, logger: logger)
         let source = ContentSource(
-            metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, logger: logger)
+            metadata: metadata, storage: storage, cacheBytes: configuration.cacheBytes, metrics: metrics,
+            logger: logger)
         let gateway = makeGateway(
             metadata: metadata, storage: storage, source: source, uploads: uploads, cleanup: cleanup,
             health: Health(checks, draining: draining), registry: registry, configuration: configuration,

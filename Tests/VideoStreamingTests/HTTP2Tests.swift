@@ -108,6 +108,46 @@ struct HTTP2Tests {
         }
     }
 
+    /// curl keeps a reset back until it has something else to send, so the frames are written here, and OpenSSL carries them.
+    @Test func aStreamThatItsClientResetsIsGivenUpAndTheOthersOfTheConnectionGoOn() async throws {
+        let folder = try Self.folder()
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var fixture = try GatewayFixture()
+        fixture.configuration.identity = try Self.makeIdentity(in: folder)
+        fixture.configuration.requestDeadlineSeconds = 20
+        fixture.putVideo(bytes: 1_000_000, chunkBytes: 65_536)
+        let storage = fixture.storage
+        try await fixture.serve { port in
+            _ = try await Self.curl(port, folder, ["--http2", "--range", "0-9"])
+            storage.onRead(InMemoryStorage.delay(.seconds(15)))
+            let client = Process()
+            client.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            client.arguments = ["openssl", "s_client", "-quiet", "-alpn", "h2", "-connect", "127.0.0.1:\(port)"]
+            let input = Pipe()
+            (client.standardInput, client.standardOutput) = (input, FileHandle.nullDevice)
+            client.standardError = FileHandle.nullDevice
+            try client.run()
+            defer { client.terminate() }
+            let send = { (bytes: [UInt8]) in try input.fileHandleForWriting.write(contentsOf: Data(bytes)) }
+            try send(HTTP2Frames.preface)
+            try send(HTTP2Frames.get(GatewayFixture.target, range: "bytes=300000-400000", stream: 1))
+            try send(HTTP2Frames.get(GatewayFixture.target, range: "bytes=700000-700099", stream: 3))
+            try await Self.eventually { storage.counts.readsInFlight == 2 }
+            try send(HTTP2Frames.reset(stream: 1))
+            try await Self.eventually { storage.counts.cancelledReads == 1 && storage.counts.readsInFlight == 1 }
+            #expect(client.isRunning)
+        }
+    }
+
+    /// Waits for less time than a read takes.
+    private static func eventually(_ holds: () -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(10)
+        while !holds() {
+            try #require(ContinuousClock.now < end)
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
     @Test func filesThatDoNotBelongTogetherAreRefusedAtTheStart() throws {
         let (one, other) = (try Self.folder(), try Self.folder())
         defer { for folder in [one, other] { try? FileManager.default.removeItem(at: folder) } }

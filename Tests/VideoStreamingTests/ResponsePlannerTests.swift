@@ -43,9 +43,10 @@ struct ResponsePlannerTests {
         let facts = ObjectFacts(
             key: try StorageKey("a.mp4"), version: try #require(ObjectVersion("v1")), size: one.size, contentType: nil,
             modifiedAt: Date(timeIntervalSince1970: modified), chunkBytes: 4_096)
-        let planner = ResponsePlanner(
-            facts: facts, contentType: "video/mp4", now: try #require(HTTPDate(secondsSinceEpoch: now)),
-            extraFields: [.contentDisposition: "inline"], makeBoundary: { "a-boundary" })
+        let now = try #require(HTTPDate(secondsSinceEpoch: now))
+        let representation = Representation(
+            facts: facts, contentType: "video/mp4", now: now, extraFields: [.contentDisposition: "inline"])
+        let planner = ResponsePlanner(representation: representation, now: now, makeBoundary: { "a-boundary" })
         var fields = HTTPFields()
         for (name, value) in one.fields { fields.append(HTTPField(name: name, value: value)) }
         return planner.plan(method: one.method, fields: fields)

@@ -15,9 +15,11 @@ from stack.state import State
 from . import picture, rpc, seeks, wrk
 from .delivery_stack import Film, Gateway, Gateways, make, start_nginx
 from .figures import Goal, Row, as_json, of_pairs, percentile
+from .growth import Growth
 from .processors import CORES, Watch
 from .rpc_runs import Bench, Work
 from .tables import cells, table, yes_or_no
+from .viewers import Viewers
 from .wrk import Load, Measured
 
 DESCRIPTION = """Millrace's gateway, with its broker, database and workers, and nginx (one worker, sendfile, no access log) over
@@ -26,7 +28,7 @@ the same files, driven by wrk over loopback, one after the other. "Hot" is from 
 librabbitmq that carries chunks of the same size over the same broker, and does nothing else."""
 
 EPILOG = """A ratio is Millrace / peer: the median of the ratios of the pairs, whose halves run one after the other, in an order
-that changes from pair to pair. With 5 pairs of 3 s it takes about 5 minutes after the build. --products takes services that
+that changes from pair to pair. With 5 pairs of 3 s it takes about 9 minutes after the build. --products takes services that
 were built before. Logs are in .millrace/logs/test-servers/."""
 
 RELEASE = ["--configuration", "release"]
@@ -50,6 +52,8 @@ C_CHUNKS = Work("256 KiB chunks, 32 outstanding", 32, reply_bytes=CHUNK_BYTES)
 VIEWERS = 1_000
 SEEKS = 400
 PLAYING = 8
+# Paced viewers show nothing before what they hold is played.
+PACED_SECONDS = 10.0
 
 
 @dataclass
@@ -130,10 +134,16 @@ class Delivery:
             "seeks": self._seeks,
             "crowd": self._crowd,
             "scan": self._scan,
+            "viewers": self._viewers,
+            "idle": self._idle,
+            "growth": self._growth,
         }
         rows: list[Row] = []
         with self._progress.step("start nginx") as step:
             self._nginx = start_nginx(self._layout, self._state, step)
+            viewers = Viewers.compiled(self._layout, self._state, stack_layout().root, step)
+        seconds = max(PACED_SECONDS, self._seconds)
+        self._more = Growth(self._running, self._gateways, viewers, seconds, self._drive)
         for name, work in works.items():
             if self._only is not None and self._only not in name:
                 continue
@@ -161,7 +171,6 @@ class Delivery:
         # Once each, so that both have it in memory.
         for url in (gateway.address(film), f"{self._nginx}/{film.name}"):
             self._drive(step, url, Load(4), 2.0)
-        nginx = [process.pid for process in self._state.named("nginx")]
         for pair in range(self._pairs):
             step.detail = f"pair {pair + 1} of {self._pairs}: {film.name}"
             for is_ours in (True, False) if pair % 2 == 0 else (False, True):
@@ -170,7 +179,7 @@ class Delivery:
                     pairs.ours.append(self._drive(step, gateway.address(film), load, self._seconds))
                     pairs.our_cpu.append(watch.shares()["server"] * self._seconds / pairs.ours[-1].bytes * 1e9)
                 else:
-                    watch = Watch({"server": nginx + _children(nginx)})
+                    watch = Watch({"server": self._nginx_processes()})
                     pairs.peer.append(self._drive(step, f"{self._nginx}/{film.name}", load, self._seconds))
                     pairs.peer_cpu.append(watch.shares()["server"] * self._seconds / pairs.peer[-1].bytes * 1e9)
         return pairs
@@ -240,6 +249,21 @@ class Delivery:
             of_pairs(f"{VIEWERS:,} viewers of one cold film (peer: hot)", "bytes/s", cold, hot, Goal(">=", 0.6)),
             of_pairs(f"{VIEWERS:,} viewers: fetches (peer: chunks)", "fetches", fetched, [chunks] * len(fetched), Goal("<=", 1.0)),
         ]
+
+    # Many viewers at the pace of a film, and more of everything
+
+    def _viewers(self, step: Step) -> list[Row]:
+        return self._more.paced(HOT, self._nginx, self._nginx_processes(), step)
+
+    def _idle(self, step: Step) -> list[Row]:
+        return self._more.idle(HOT, self._nginx, self._nginx_processes(), step)
+
+    def _growth(self, step: Step) -> list[Row]:
+        return self._more.more_workers(LARGE, step) + self._more.more_viewers(HOT, step)
+
+    def _nginx_processes(self) -> list[int]:
+        nginx = [process.pid for process in self._state.named("nginx")]
+        return nginx + _children(nginx)
 
     # A scan beside a hot set
 

@@ -17,11 +17,11 @@ from stack.services import GATEWAY, STORAGE, Services
 from stack.state import State
 
 SECONDS_TO_START = 30.0
-# Enough for all connections of a run; the shell's limit is often 1,024.
+# Enough for all connections of a run (with fewer, nginx closes idle ones); the shell's limit is often 1,024.
 NGINX = """
 {user}
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
-events {{ worker_connections 8192; }}
+daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 20000;
+events {{ worker_connections 16384; }}
 http {{
   access_log off; sendfile on; keepalive_requests 1000000000; default_type video/mp4;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;

@@ -2,17 +2,21 @@
 
 import argparse
 import json
+import os
 import tempfile
 import unittest
 import xml.etree.ElementTree
 from pathlib import Path
+from types import SimpleNamespace
 
 from benchmarks import delivery, delivery_stack, picture, rpc, storage
 from benchmarks.figures import Goal, Row, as_json, of_pairs, percentile
+from benchmarks.growth import MOST_VIEWERS, Growth
 from benchmarks.processors import bound
 from benchmarks.storage_runs import Transfer
 from benchmarks.tables import cells, number, table
 from benchmarks.usage import Use, peak_bytes
+from benchmarks.viewers import Seen
 
 
 class RowTests(unittest.TestCase):
@@ -175,6 +179,31 @@ class DeliveryTests(unittest.TestCase):
         self.assertEqual(len({film.id for film in delivery.FILMS}), len(delivery.FILMS))
         self.assertEqual({len(film.id) for film in delivery.FILMS}, {24})
         self.assertEqual(delivery.CROWD.size % delivery.CHUNK_BYTES, 0)
+
+
+class GrowthTests(unittest.TestCase):
+    def most_viewers(self, smooth_up_to: int, errors: int = 0) -> tuple[list[int], float]:
+        """Which numbers were tried, and which was found."""
+        tried: list[int] = []
+
+        def watch(url: str, object_bytes: int, viewers: int, seconds: float, step: object) -> Seen:
+            tried.append(viewers)
+            stalled = 0 if viewers <= smooth_up_to else 1
+            return Seen(viewers, 10**9, seconds, viewers, errors, stalled, 0.0, 1.0, 2.0, 0.1)
+
+        growth = Growth(None, None, SimpleNamespace(watch=watch), 1.0, None)
+        found = growth.smooth("http://127.0.0.1:1/", delivery.HOT, [os.getpid()], SimpleNamespace(detail=""))
+        return tried, found.viewers
+
+    def test_fewer_viewers_are_tried_until_none_stalls(self) -> None:
+        self.assertEqual(self.most_viewers(10_000), ([MOST_VIEWERS], MOST_VIEWERS))
+        tried, found = self.most_viewers(1_450)
+        self.assertEqual((tried[0], tried[-1], found), (MOST_VIEWERS, 1_400, 1_400))
+
+    def test_viewers_with_errors_are_not_smooth(self) -> None:
+        tried, found = self.most_viewers(10_000, errors=1)
+        self.assertGreater(len(tried), 5)
+        self.assertEqual(found, 0)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ enum MetricCatalogue {
         "millrace_gateway_request_seconds": "From a request's head to the last byte of its answer.",
         "millrace_gateway_first_byte_seconds": "From a request's head to the first byte of its answer's body.",
         "millrace_gateway_sent_bytes_total": "Bytes of bodies that connections took.",
+        "millrace_gateway_answers_from_memory_total":
+            "Requests for content that were answered at once, without a wait for anything.",
         "millrace_gateway_received_bytes_total": "Bytes of uploads that came in.",
         "millrace_gateway_cut_responses_total":
             "Answers that the gateway ended early, because the bytes could not be had or the process stopped.",
@@ -56,7 +58,7 @@ enum MetricCatalogue {
         "millrace_events_handled_total": "Events that were handled.",
         "millrace_events_failed_total": "Attempts at handling an event that failed.",
         "millrace_events_malformed_total": "Events that could not be understood.",
-        "millrace_outbox_events_waiting": "Events found waiting in the outbox by the last look (each 5 s.",
+        "millrace_outbox_events_waiting": "Events found waiting in the outbox by the last look (each 5 s).",
         "millrace_outbox_failures_total": "Attempts at telling an event of the outbox that failed.",
         "millrace_amqp_connected": "Whether the connection to the broker stands (1) or not (0).",
         "millrace_amqp_reconnects_total": "Connections that were made anew after a break.",

@@ -139,10 +139,7 @@ struct ChunkStream: Sendable {
     @concurrent private func hand(
         _ chunk: Chunk, at index: Int64, to send: @concurrent (ByteBuffer) async throws -> Void
     ) async throws {
-        guard chunk.offset == index * Int64(chunkBytes),
-            let slice = range.slice(ofChunkAt: chunk.offset, count: chunk.bytes.readableBytes),
-            let bytes = chunk.bytes.getSlice(at: chunk.bytes.readerIndex + slice.lowerBound, length: slice.count)
-        else {
+        guard chunk.offset == index * Int64(chunkBytes), let bytes = chunk.piece(of: range) else {
             throw StreamFailure.source(
                 ServiceError(.corrupt, "The chunk at \(chunk.offset) is not chunk \(index) of \(range)."))
         }
@@ -151,5 +148,13 @@ struct ChunkStream: Sendable {
         } catch {
             throw StreamFailure.viewer(error)
         }
+    }
+}
+
+extension Chunk {
+    /// Those of its bytes that are in a range, in the same memory; `nil` when there are none.
+    func piece(of range: ByteRange) -> ByteBuffer? {
+        guard let slice = range.slice(ofChunkAt: offset, count: bytes.readableBytes) else { return nil }
+        return bytes.getSlice(at: bytes.readerIndex + slice.lowerBound, length: slice.count)
     }
 }

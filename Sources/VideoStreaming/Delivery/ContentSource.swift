@@ -28,6 +28,9 @@ final class ContentSource: Service {
     private let facts: SharedFetches<RecentAnswers<StorageKey, ObjectFacts>>
     private let openings: SharedFetches<NoMemory<Opening, OpenedObject>>
     private let chunks: SharedFetches<ChunkCache>
+    private let parts: SharedFetches<NoMemory<ChunkAddress, Chunk>>
+    /// Chunks of which only a part was read.
+    private let begunChunks = Mutex(RecentAnswers<ChunkAddress, Bool>(lifetime: .seconds(60), maxCount: maxRemembered))
     /// What facts were last; too old to be delivered by, and good enough to guess which chunk is wanted.
     private let lastFacts = Mutex(RecentAnswers<StorageKey, ObjectFacts>(lifetime: .seconds(3_600), maxCount: 10_000))
     private let cacheBytes: Int
@@ -66,9 +69,11 @@ final class ContentSource: Service {
             try await storage.opened(opening, deadline: deadline)
         }
         let cache = ChunkCache(capacityBytes: cacheBytes)
-        chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
+        let read: SharedFetches<ChunkCache>.Fetch = { (address, deadline) throws(ServiceError) in
             try await storage.read(address, deadline: deadline).checked(against: address)
         }
+        chunks = SharedFetches(cache, executor: executor, fetch: read)
+        parts = SharedFetches(NoMemory(), executor: executor, fetch: read)
     }
 
     /// Keeps deadlines until the task is cancelled or a graceful shutdown begins.
@@ -78,6 +83,7 @@ final class ContentSource: Service {
             group.addTask { [facts] in try? await facts.run() }
             group.addTask { [openings] in try? await openings.run() }
             group.addTask { [chunks] in try? await chunks.run() }
+            group.addTask { [parts] in try? await parts.run() }
             group.addTask { await self.report() }
             try? await gracefulShutdown()
             group.cancelAll()
@@ -91,6 +97,11 @@ final class ContentSource: Service {
     }
 
     // MARK: - Asking
+
+    /// What is needed of a record to play it, if it is remembered.
+    func rememberedVideo(_ id: VideoID) -> PlayableVideo? {
+        records.remembered(id)
+    }
 
     /// What is needed of a record to play it.
     ///
@@ -164,6 +175,35 @@ final class ContentSource: Service {
     /// - Throws: What ``Domain/StorageService/read(_:deadline:)`` does; `corrupt` when it is not the chunk that was asked for.
     func chunk(_ address: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
         let sourced = try await chunks.answer(to: address, deadline: deadline)
+        metrics.count(sourced.answer, from: sourced.source.chunkSource)
+        return sourced.answer
+    }
+
+    /// Where a small range is read without the chunks around it: when nothing of them is in memory, and nobody has asked for
+    /// a part of them within the last minute. So a seek is answered with little more than the bytes that it wants, and who plays on
+    /// from there in small ranges, or others who watch the same place, have the whole chunk from the second time on. Where
+    /// no chunk is kept, all small ranges are read so.
+    ///
+    /// - Returns: The address; `nil` where the chunks are to be read.
+    func addressOfPart(with range: ByteRange, _ facts: ObjectFacts) -> ChunkAddress? {
+        guard let address = facts.address(ofPartWith: range) else { return nil }
+        guard cacheBytes > 0 else { return address }
+        let around = range.chunkIndexes(chunkBytes: facts.chunkBytes).map(facts.address(ofChunk:))
+        guard !around.contains(where: holds) else { return nil }
+        let wereBegun = begunChunks.withLock { begun in
+            let now = ContinuousClock.now
+            let found = around.contains { begun.answer(to: $0, now: now) != nil }
+            for chunk in around { begun.keep(true, to: chunk, asked: now) }
+            return found
+        }
+        return wereBegun ? nil : address
+    }
+
+    /// A part of an object, fetched once for all who ask for it at the same time, and not kept.
+    ///
+    /// - Throws: What ``chunk(_:deadline:)`` does.
+    func part(_ address: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk {
+        let sourced = try await parts.answer(to: address, deadline: deadline)
         metrics.count(sourced.answer, from: sourced.source.chunkSource)
         return sourced.answer
     }

@@ -43,8 +43,10 @@ final class DeliveryMetrics: Sendable {
     private let totalCache = Atomic<Int>(0)
     private let totalStorage = Atomic<Int>(0)
     private let totalShared = Atomic<Int>(0)
+    private let totalFromMemory = Atomic<Int>(0)
     private let streams = Atomic<Int>(0)
     private let readAhead = Atomic<Int>(0)
+    private let fromMemory: Counter
     private let stall: Metrics.Timer
     private let cacheBytes: Gauge
     private let cacheChunks: Gauge
@@ -57,6 +59,7 @@ final class DeliveryMetrics: Sendable {
     init(factory: any MetricsFactory = MetricsSystem.factory) {
         let pairs = ChunkSource.allCases.map { ($0, Counters($0, factory: factory)) }
         counters = Dictionary(uniqueKeysWithValues: pairs)
+        fromMemory = Counter(label: "millrace_gateway_answers_from_memory_total", factory: factory)
         stall = Metrics.Timer(label: "millrace_gateway_stall_seconds", preferredDisplayUnit: .seconds, factory: factory)
         cacheBytes = Gauge(label: "millrace_gateway_cache_bytes", factory: factory)
         cacheChunks = Gauge(label: "millrace_gateway_cache_chunks", factory: factory)
@@ -73,6 +76,8 @@ final class DeliveryMetrics: Sendable {
             shared: totalShared.load(ordering: .relaxed))
     }
 
+    /// Requests that were answered at once, from memory alone, since the start.
+    var answersFromMemory: Int { totalFromMemory.load(ordering: .relaxed) }
     /// Streams that are being delivered.
     var streamsInFlight: Int { streams.load(ordering: .relaxed) }
     /// Bytes that are held or waited for ahead of viewers.
@@ -87,6 +92,12 @@ final class DeliveryMetrics: Sendable {
         }
         counters[source]?.chunks.increment()
         counters[source]?.bytes.increment(by: chunk.bytes.readableBytes)
+    }
+
+    /// Takes account of a request that was answered from memory.
+    func answeredFromMemory() {
+        totalFromMemory.add(1, ordering: .relaxed)
+        fromMemory.increment()
     }
 
     /// Takes account of a stream that begins (1) or ends (-1).

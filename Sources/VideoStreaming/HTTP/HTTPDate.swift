@@ -34,6 +34,9 @@ struct HTTPDate: Sendable, Hashable, Comparable {
         self.secondsSinceEpoch = Int64(seconds)
     }
 
+    /// The second that it is; `nil` when the machine's clock is outside the years 1 to 9999.
+    static var now: HTTPDate? { HTTPDate(Date()) }
+
     /// Reads any of the three forms: IMF-fixdate, and the obsolete ones of RFC 850 and of C's `asctime`.
     ///
     /// The name of the day must be one, but is not compared with the date. A two-digit year that would lie more than 50

@@ -13,22 +13,17 @@ import HTTPTypes
 /// - `Cache-Control: no-cache` lets caches keep the bytes but makes them ask before each use: the bytes behind an id may
 ///   be replaced at any time, and asking costs one 304.
 struct ResponsePlanner: Sendable {
-    /// The object.
-    let facts: ObjectFacts
-    /// The `Content-Type` of its bytes.
-    let contentType: String
+    /// The object, as every answer describes it.
+    let representation: Representation
     /// The time at which the answer is made.
     let now: HTTPDate
-    /// Other fields of every answer that has the object's bytes, or would have them.
-    var extraFields = HTTPFields()
     /// Makes what separates the parts of a body.
     var makeBoundary: @Sendable () -> String = MultipartRanges.randomBoundary
 
-    /// The strong validator: the version names one immutable state of the bytes.
-    private var entityTag: EntityTag { EntityTag(strong: facts.version.description) }
-
-    /// When the bytes were last changed, never later than now (section 8.8.2.1); `nil` when HTTP cannot write it.
-    private var lastModified: HTTPDate? { HTTPDate(facts.modifiedAt).map { min($0, now) } }
+    private var facts: ObjectFacts { representation.facts }
+    private var entityTag: EntityTag { representation.entityTag }
+    private var lastModified: HTTPDate? { representation.lastModified }
+    private var validators: HTTPFields { representation.validators }
 
     /// Makes the plan for a request with this method, GET or HEAD, and these header fields.
     func plan(method: HTTPRequest.Method, fields: HTTPFields) -> ResponsePlan {
@@ -92,31 +87,23 @@ extension ResponsePlanner {
 // MARK: - Answers
 
 extension ResponsePlanner {
-    /// What caches need of every answer about the object's current state.
-    private var validators: HTTPFields {
-        var fields: HTTPFields = [.eTag: entityTag.description, .cacheControl: "no-cache"]
-        if let lastModified { fields[.lastModified] = lastModified.description }
-        return fields
-    }
-
-    private func representation(length: Int64) -> HTTPFields {
-        var fields = validators
-        fields.append(contentsOf: extraFields)
-        fields[.acceptRanges] = "bytes"
-        fields[.contentType] = contentType
-        fields[.contentLength] = String(length)
-        fields[.xContentTypeOptions] = "nosniff"
+    private func fields(length: Int64) -> HTTPFields {
+        var fields = HTTPFields()
+        // Room for what others add: one allocation for all fields.
+        fields.reserveCapacity(representation.fields.count + 12)
+        fields.append(contentsOf: representation.fields)
+        fields.append(HTTPField(name: .contentLength, value: String(length)))
         return fields
     }
 
     private func whole(method: HTTPRequest.Method) -> ResponsePlan {
         let range = ByteRange(first: 0, last: facts.size - 1)
         let body = method == .head ? ResponsePlan.Body.none : range.map(ResponsePlan.Body.bytes) ?? .none
-        return ResponsePlan(status: .ok, fields: representation(length: facts.size), body: body)
+        return ResponsePlan(status: .ok, fields: fields(length: facts.size), body: body)
     }
 
     private func partial(_ range: ByteRange) -> ResponsePlan {
-        var fields = representation(length: range.count)
+        var fields = fields(length: range.count)
         fields[.contentRange] = "bytes \(range)/\(facts.size)"
         return ResponsePlan(status: .partialContent, fields: fields, body: .bytes(range))
     }
@@ -124,10 +111,10 @@ extension ResponsePlanner {
     /// - Returns: `nil` when it would be more than the whole.
     private func several(_ ranges: [ByteRange]) -> ResponsePlan? {
         let parts = MultipartRanges(
-            ranges: ranges, size: facts.size, contentType: contentType, boundary: makeBoundary())
+            ranges: ranges, size: facts.size, contentType: representation.contentType, boundary: makeBoundary())
         let length = parts.length
         guard length <= facts.size else { return nil }
-        var fields = representation(length: length)
+        var fields = fields(length: length)
         fields[.contentType] = parts.mediaType
         return ResponsePlan(status: .partialContent, fields: fields, body: .parts(parts))
     }

@@ -4,6 +4,9 @@ import HTTPTypes
 /// the time from then until the first bytes were, and where they came from. What took less than a hundredth of a millisecond
 /// is given as 0, so that answers from memory need no arithmetic.
 struct ServerTiming: Sendable, CustomStringConvertible {
+    /// The value for an answer that is made at once of what is in memory.
+    static let fromMemory = "find;dur=0, first;dur=0;desc=\(DeliveryMetrics.ChunkSource.cache.rawValue)"
+
     private let began = ContinuousClock.now
     private var foundAt: ContinuousClock.Instant?
     private var find = Duration.zero

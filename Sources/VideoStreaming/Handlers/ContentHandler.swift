@@ -1,11 +1,6 @@
 import Domain
 import HTTPTypes
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import NIOCore
 
 /// Answers for a video's bytes: finds the record, learns the object's facts, plans the answer, and has the first chunk before
 /// the head is sent, so that an early failure is a problem document and not a response that is cut.
@@ -54,19 +49,21 @@ struct ContentHandler: Sendable {
 
     private func reply(to asked: Asked, _ timing: inout ServerTiming) async throws(ServiceError) -> Reply {
         let known = try await known(asked)
-        let facts = known.facts
-        let planner = ResponsePlanner(
-            facts: facts,
-            contentType: MediaType.choose(
-                stored: facts.contentType, recorded: asked.video.contentType, key: asked.video.key),
-            now: try Self.now(), extraFields: [.contentDisposition: asked.video.disposition])
-        var plan = planner.plan(method: asked.method, fields: asked.fields)
+        let now = try Self.now()
+        let representation = Representation(of: asked.video, facts: known.facts, now: now)
+        var plan = ResponsePlanner(representation: representation, now: now)
+            .plan(method: asked.method, fields: asked.fields)
         switch plan.body {
         case .none:
             return Reply(status: plan.status, fields: plan.fields, body: .none)
         case .problem(let problem):
             return Reply(problem, fields: plan.fields)
         case .bytes(let range):
+            if let bytes = try await part(range, asked, known) {
+                timing.hasFirst(from: .storage)
+                plan.fields[.serverTiming] = timing.description
+                return Reply(status: plan.status, fields: plan.fields, body: .bytes(bytes))
+            }
             let stream = try await stream([.range(range)], from: range, asked, known, &timing)
             plan.fields[.serverTiming] = timing.description
             return Reply(status: plan.status, fields: plan.fields, body: .stream(stream))
@@ -105,6 +102,18 @@ struct ContentHandler: Sendable {
             return Known(facts: opened.facts, chunk: opened.first)
         } catch {
             throw Self.explained(error, key: key)
+        }
+    }
+
+    /// The bytes of a small range, where they are read without the chunks around them.
+    private func part(_ range: ByteRange, _ asked: Asked, _ known: Known) async throws(ServiceError) -> ByteBuffer? {
+        guard known.chunk == nil, let address = source.addressOfPart(with: range, known.facts) else { return nil }
+        do throws(ServiceError) {
+            let chunk = try await source.part(address, deadline: asked.deadline)
+            try known.facts.check(chunk)
+            return chunk.piece(of: range)
+        } catch {
+            throw Self.explained(error, key: asked.video.key)
         }
     }
 
@@ -159,7 +168,7 @@ struct ContentHandler: Sendable {
     }
 
     private static func now() throws(ServiceError) -> HTTPDate {
-        guard let now = HTTPDate(Date()) else {
+        guard let now = HTTPDate.now else {
             throw ServiceError(.internal, "The clock of this machine is outside the years 1 to 9999.")
         }
         return now

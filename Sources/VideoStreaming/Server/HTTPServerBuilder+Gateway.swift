@@ -4,8 +4,8 @@ import NIOCore
 
 extension HTTPServerBuilder {
     /// HTTP/1.1 with the gateway's limits, or, with TLS, whichever of HTTP/2 and HTTP/1.1 the client prefers; each
-    /// connection's work bound to the connection's life.
-    static func gateway(_ configuration: GatewayConfiguration) -> HTTPServerBuilder {
+    /// connection's work bound to the connection's life. HTTP/1.1 without TLS is answered from memory where that is possible.
+    static func gateway(_ configuration: GatewayConfiguration, _ answers: MemoryAnswers) -> HTTPServerBuilder {
         let limits = HTTP1Channel.Configuration(
             additionalChannelHandlers: [
                 ResponseHandler(stallLimit: configuration.viewerStall), RequestBodyHandler(),
@@ -17,14 +17,15 @@ extension HTTPServerBuilder {
                 maxHeaderFieldCount: configuration.maxHeaderFields))
         return HTTPServerBuilder { responder in
             guard let identity = configuration.identity else {
-                return ConnectionLifetimeChannel(base: HTTP1Channel(responder: responder, configuration: limits))
+                let plain = HTTP1Channel(responder: responder, configuration: limits)
+                return ConnectionLifetimeChannel(base: MemoryAnswerChannel(base: plain, answers: answers))
             }
             let upgrade = try HTTP2UpgradeChannel(
                 tlsConfiguration: identity.tls,
                 configuration: HTTP2ChannelConfiguration(
                     idleTimeout: configuration.idleTime, gracefulCloseTimeout: configuration.idleTime,
                     streamConfiguration: limits),
-                responder: responder)
+                responder: StreamLifetime.bound(responder))
             return ConnectionLifetimeChannel(base: upgrade)
         }
     }

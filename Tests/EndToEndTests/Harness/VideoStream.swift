@@ -78,18 +78,20 @@ extension TestVideo {
     /// - Parameters:
     ///   - gateway: Whom to ask.
     ///   - seed: For other ranges, another seed.
+    ///   - mostBytes: How long a range may be.
     ///   - isOver: When to stop.
     ///   - tally: Counts the ranges.
     /// - Throws: At the first that is not as it should be.
     func readRandomRanges(
-        from gateway: ServiceUnderTest, seed: UInt64, until isOver: Shared<Bool>, counting tally: Shared<RangeTally>
+        from gateway: ServiceUnderTest, seed: UInt64, upTo mostBytes: Int64 = 1_048_576, until isOver: Shared<Bool>,
+        counting tally: Shared<RangeTally>
     ) async throws {
         var random = SeededRandom(seed: seed)
         let file = try opened()
         try await RawHTTPConnection.connected(toPort: gateway.port) { connection in
             while !isOver.value {
                 let first = Int64.random(in: 0..<size, using: &random)
-                let last = min(size - 1, first + Int64.random(in: 0..<1_048_576, using: &random))
+                let last = min(size - 1, first + Int64.random(in: 0..<mostBytes, using: &random))
                 let asked = ContinuousClock.now
                 try await connection.request("GET", target, ["Range: bytes=\(first)-\(last)"])
                 let response = try await connection.response()

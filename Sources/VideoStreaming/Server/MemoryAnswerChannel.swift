@@ -1,0 +1,26 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// HTTP/1.1 as Hummingbird has it, with ``MemoryAnswerHandler`` before the server.
+///
+/// It stands behind the handler that closes idle connections, so that what is answered from memory counts as a request there.
+struct MemoryAnswerChannel: ServerChildChannel {
+    /// What handles the connection.
+    let base: HTTP1Channel
+    /// What answers from memory.
+    let answers: MemoryAnswers
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<HTTP1Channel.Value> {
+        base.setup(channel: channel, logger: logger).flatMapThrowing { [answers] value in
+            let pipeline = channel.pipeline.syncOperations
+            let idle = try pipeline.handler(type: HTTPConnectionStateHandler.self)
+            try pipeline.addHandler(MemoryAnswerHandler(answers), position: .after(idle))
+            return value
+        }
+    }
+
+    func handle(value: HTTP1Channel.Value, logger: Logger) async {
+        await base.handle(value: value, logger: logger)
+    }
+}
