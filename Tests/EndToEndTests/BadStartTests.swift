@@ -111,7 +111,7 @@ extension EndToEndTests {
             let document = try BSONDocument([("_id", .string("schema")), ("version", .int32(2))])
             _ = try await schema.insert(document, deadline: .now + .seconds(10))
             for kind in [ServiceKind.metadata, .storage] {
-                try await fails(Start(kind: kind, changes: ["DBNAME": name], named: "DBNAME"))
+                try await fails(Start(kind: kind, changes: ["DBNAME": name, "LOG_LEVEL": "critical"], named: "DBNAME"))
             }
             _ = try await client.runCommand(["dropDatabase": 1], deadline: .now + .seconds(10))
             await client.shutdown()

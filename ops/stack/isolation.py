@@ -60,7 +60,7 @@ def _try_doors(layout: Layout, progress: Progress, addresses: dict[str, str]) ->
 
     with progress.step("try every door as every user") as step:
         commands.run(
-            [object_stores.python(layout), "-m", "unittest", "discover", "-s", "ops/isolation", "-t", "ops"],
+            [object_stores.ENVIRONMENT.python(layout), "-m", "unittest", "discover", "-s", "ops/isolation", "-t", "ops"],
             step,
             layout.log("isolation"),
             "somebody may do what only another should: mend ops/rabbitmq/definitions.json or ops/mongo/users.json",

@@ -44,7 +44,7 @@ def servers(
             started.object_stores = start_object_stores(layout, state, progress)
         found = environment(started)
         if with_object_stores:
-            found["TEST_PYTHON"] = object_stores.python(layout)
+            found["TEST_PYTHON"] = object_stores.ENVIRONMENT.python(layout)
         if with_cluster:
             nodes = cluster.start(layout, state, progress, started.broker.mapper_port)
             found |= {"RABBIT_CLUSTER": nodes.url, "RABBIT_CLUSTER_PIDS": nodes.process_ids}

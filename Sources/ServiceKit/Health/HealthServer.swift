@@ -2,7 +2,6 @@ internal import HTTPTypes
 internal import Hummingbird
 public import Logging
 internal import NIOCore
-internal import NIOPosix
 public import ServiceLifecycle
 
 /// Answers `GET /healthz`, `GET /readyz` and `GET /metrics` over plain HTTP, beside what the process does else.
