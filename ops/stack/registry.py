@@ -9,12 +9,13 @@ from pathlib import Path
 
 from . import commands, network, packages, processes
 from .failure import Failure
+from .images import TARGETS, Docker
 from .layout import ROOT, Layout
 from .processes import Process, start
 from .progress import Progress
 from .servers import wait_until
 
-USER = "publisher"
+USER, PREFIX, TAG = "publisher", "millrace", "test"
 CONFIGURATION = """version: 0.1
 log: {{level: warn}}
 storage: {{filesystem: {{rootdirectory: {folder}/images}}}}
@@ -43,6 +44,9 @@ def publish_to_own(layout: Layout, progress: Progress) -> None:
         finally:
             with progress.step("stop the registry") as step:
                 processes.stop([process], step.wait, lambda: progress.interrupts.hurry)
+                docker = Docker(step, layout)
+                for image in TARGETS:
+                    docker.ask("image", "rm", f"127.0.0.1:{port}/{PREFIX}/{image}:{TAG}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -59,7 +63,7 @@ def _start(folder: Path, port: int, password: str, layout: Layout) -> Process:
 
 def _publish(port: int, password: str, folder: Path, layout: Layout, progress: Progress) -> None:
     file = folder / "password"
-    command = [str(ROOT / "ops" / "publish"), f"127.0.0.1:{port}/millrace", "--tag", "test", "--user", USER]
+    command = [str(ROOT / "ops" / "publish"), f"127.0.0.1:{port}/{PREFIX}", "--tag", TAG, "--user", USER]
     command += ["--password-file", str(file)]
     with progress.step("ops/publish with a wrong password") as step:
         file.write_text("wrong\n")
