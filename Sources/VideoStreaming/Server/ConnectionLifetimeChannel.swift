@@ -2,6 +2,10 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Ends the work for a connection when the connection ends.
 ///
 /// Hummingbird notices a client that has gone only when it writes to it. A stream that waits for storage writes nothing, so
@@ -22,8 +26,18 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
         .init(low: 128 * 1_024, high: 384 * 1_024)
     }
 
+    /// How much the kernel takes that it has not sent yet (Linux, tcp(7) and ip-sysctl, `tcp_notsent_lowat`). Without a bound it
+    /// takes up to 4 MiB for each viewer, as fast as memory can be copied: measured, 500 viewers who came at once waited for their
+    /// first bytes until the others' buffers were full.
+    private static var unsentBytes: Int { 128 * 1_024 }
+    private static var unsentOption: ChannelOptions.Types.SocketOption {
+        .init(level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT))
+    }
+
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Base.Value> {
         channel.setOption(.writeBufferWaterMark, value: Self.waterMark)
+            // Where that is not to be had, viewers wait longer, and that is all.
+            .flatMap { channel.setOption(Self.unsentOption, value: Self.unsentBytes).recover { _ in } }
             .flatMap { base.setup(channel: channel, logger: logger) }
     }
 
