@@ -33,6 +33,7 @@ let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: 
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let nioHTTPTypes: Target.Dependency = .product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -167,7 +168,10 @@ let package = Package(
             ]),
         unitTests(
             "VideoStreamingTests",
-            ["VideoStreaming", "Domain", "ServiceKit", "TestKit", hummingbird, httpTypes, nio, crypto, logging]),
+            [
+                "VideoStreaming", "Domain", "ServiceKit", "TestKit", hummingbird, httpTypes, nio, nioEmbedded,
+                nioHTTPTypes, crypto, logging,
+            ]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Contracts", "Domain", "Mongo", "RPC", "TestKit", logging]),
         unitTests(
             "VideoStorageTests",

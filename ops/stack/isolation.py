@@ -1,8 +1,8 @@
 """Holds broker and database to the promise that each service reaches what is its own, and nothing else.
 
 A whole stack is started in a virtual host and a database with the users that ops makes, and plays the sample, which shows
-that the rights are enough. Then ops/isolation tries everything else as each of these users, which shows that they are
-narrow."""
+that the rights are enough; a Prometheus reads what the services tell of it. Then ops/isolation tries everything else as each
+of these users, which shows that they are narrow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import commands, network, object_stores, processes, sample, services
+from . import commands, network, object_stores, observing, processes, sample, services
 from .broker import Broker
 from .database import Accounts
 from .failure import Failure
@@ -33,6 +33,7 @@ def check(
         services.await_ready(started, progress, "start services with users")
         sample.bring_in(family, layout, progress)
         sample.verify(f"http://{network.HOST}:{started[-1].port}", layout, progress)
+        observing.check(started, layout, state, progress)
         addresses = _addresses(broker, databases, virtual_host)
         _try_doors(layout, progress, addresses)
     finally:
