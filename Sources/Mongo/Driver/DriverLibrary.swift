@@ -7,10 +7,11 @@ import Synchronization
 enum DriverLibrary {
     /// Initialises libmongoc on first use. It stays initialised: cleaning up would break every other user in the process.
     static let initialised: Void = {
-        // Its counters would lie in shared memory, for a tool that nobody here has: a file in /dev/shm that a process that is
-        // killed leaves behind, and that the next one with its number is warned of.
-        setenv("MONGOC_DISABLE_SHM", "1", 0)
         mongoc_init()
+        // Its counters lie in shared memory, for a tool that nobody here has: a file in /dev/shm that a process that is killed
+        // would leave behind, and that the next one with its number would be warned of. It is made when the library is loaded,
+        // before a variable of the environment (MONGOC_DISABLE_SHM) could be set here; so its name is taken away again.
+        shm_unlink("/mongoc-\(getpid())")
         mongoc_log_set_handler(
             { level, domain, message, _ in
                 DriverLibrary.log(level, domain: domain, message: message)
