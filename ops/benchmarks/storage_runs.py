@@ -159,7 +159,8 @@ class Millrace:
         by_kind = {
             METADATA: database | {"DBNAME": f"{provider}-metadata"},
             STORAGE: database | {"DBNAME": f"{provider}-storage"} | _variables(provider, layout, environment),
-            GATEWAY: {"WRITE_TOKEN": TOKEN},
+            # Everything is read from storage, and memory is what uploads and downloads need, without a cache beside.
+            GATEWAY: {"WRITE_TOKEN": TOKEN, "CACHE_BYTES": "0"},
         }
         self.processes = [
             launch(kind, [str(products / kind)], common | own | {"PORT": str(port)}, port, layout, state)
