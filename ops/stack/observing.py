@@ -52,7 +52,7 @@ def check(services: list[Process], layout: Layout, state: State, progress: Progr
         prometheus = state.add(_start(services, folder, layout))
         try:
             with progress.step("have Prometheus read the services") as step:
-                wait_until(step, prometheus, lambda: network.accepts(prometheus.port or 0))
+                wait_until(step, prometheus, lambda: _is_ready(prometheus))
                 _await_told(prometheus, step)
                 alerts = _check_alerts(prometheus, step)
                 asked = _check_dashboard(prometheus)
@@ -79,14 +79,31 @@ def _start(services: list[Process], folder: Path, layout: Layout) -> Process:
     return process
 
 
+def _is_ready(prometheus: Process) -> bool:
+    """It listens before it can be asked: until its storage is open, every question gets a 503."""
+    try:
+        with urllib.request.urlopen(f"http://{network.HOST}:{prometheus.port}/-/ready", timeout=10):
+            return True
+    except OSError:
+        return False
+
+
 def _ask(prometheus: Process, path: str, **parameters: str) -> dict:
     url = f"http://{network.HOST}:{prometheus.port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return json.load(answer)["data"]
     except urllib.error.HTTPError as refusal:
-        said = json.load(refusal).get("error", refusal.reason)
-        raise Failure(f"Prometheus refuses {parameters}: {said}", "mend ops/observe", prometheus.log_path) from refusal
+        raise Failure(f"Prometheus refuses {parameters}: {_reason(refusal)}", "mend ops/observe", prometheus.log_path) from refusal
+
+
+def _reason(refusal: urllib.error.HTTPError) -> str:
+    """What Prometheus says of a question is JSON; what its web server says is plain text."""
+    text = refusal.read().decode(errors="replace").strip()
+    try:
+        return json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        return f"{refusal.code} {text or refusal.reason}"
 
 
 def _await_told(prometheus: Process, step: Step) -> None:
