@@ -179,7 +179,7 @@ let package = Package(
                 "VideoStorage", "Contracts", "Domain", "Mongo", "RPC", "ServiceKit", "TestKit", nio, nioHTTP1, crypto,
                 configuration, logging, metrics,
             ]),
-        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", "TestKit", arguments, nio]),
+        unitTests("MillraceCLITests", ["MillraceCLI", "Domain", "TestKit", arguments, nio, nioPosix]),
 
         // Against a real RabbitMQ and a real mongod, found through RABBIT and DBHOST in the environment.
         unitTests(

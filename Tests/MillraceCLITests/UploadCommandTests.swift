@@ -18,6 +18,7 @@ struct UploadCommandTests {
         #expect(command.file == "film.mp4" && command.title == "My film")
         #expect(command.id == VideoID(Self.digits) && command.contentType == "video/mp4")
         #expect(command.gateway.gateway == "http://host:4000")
+        #expect(command.silence == 300)
     }
 
     @Test func aDeletionTakesSeveralIds() throws {
@@ -29,6 +30,7 @@ struct UploadCommandTests {
     @Test(arguments: [
         ["upload"], ["upload", "a.mp4", "b.mp4"], ["upload", "a.mp4", "--id", "x"], ["delete"], ["delete", "x"],
         ["upload", "a.mp4", "--id", ""], ["upload", "a.mp4", "--token", "secret"],
+        ["upload", "a.mp4", "--silence", "0"], ["upload", "a.mp4", "--silence", "86401"],
     ])
     func whatCannotBeUnderstoodIsRefused(_ words: [String]) {
         #expect {

@@ -58,12 +58,12 @@ import Testing
             #expect(second.correlation != first.correlation)
             #expect(second.callID == first.callID)
             #expect(second.attempt == 2)
-            #expect(calls.repetitions.hedges == 1)
+            #expect(calls.tally.hedges == 1)
             let (early, late) = winner == 0 ? (first, second) : (second, first)
             #expect(reply(&calls, to: early, at: 310).count == 1)
             #expect(calls.count == 0)
             #expect(reply(&calls, to: late, at: 320).isEmpty)
-            #expect(calls.lateReplies == 1)
+            #expect(calls.tally.lateReplies == 1)
         }
     }
 
@@ -112,7 +112,7 @@ import Testing
         // A tenth of the calls, the flow of ten seconds, and what was saved.
         #expect(hedges <= 100 + 50 + 20)
         #expect(hedges >= 100)
-        #expect(calls.repetitions.hedges == hedges)
+        #expect(calls.tally.hedges == hedges)
     }
 
     @Test func theFailureOfOneAttemptDoesNotMatterWhileAnotherIsUnderWay() throws {

@@ -84,7 +84,7 @@ import Testing
         #expect(calls.count == 1)
         #expect(calls.replied(9_999, .success(payload), now: start, pause: .zero).isEmpty)
         #expect(calls.replied(second.correlation, .success(payload), now: start, pause: .zero).isEmpty)
-        #expect(calls.lateReplies == 2)
+        #expect(calls.tally.lateReplies == 2)
         #expect(calls.count == 1)
     }
 
@@ -94,7 +94,7 @@ import Testing
         let spoofed = calls.replied(
             request.correlation, .success(payload), notFor: ["metadata", "storage"], now: start, pause: .zero)
         #expect(spoofed.isEmpty)
-        #expect(calls.count == 1 && calls.spoofedReplies == 1 && calls.lateReplies == 0)
+        #expect(calls.count == 1 && calls.tally.spoofedReplies == 1 && calls.tally.lateReplies == 0)
         // The true answer still comes; names that only begin alike are not the same service.
         let reply = calls.replied(
             request.correlation, .success(payload), notFor: ["metadata", "stor", "storage.read.v1"], now: start,

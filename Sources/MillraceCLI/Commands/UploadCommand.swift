@@ -32,7 +32,20 @@ struct UploadCommand: AsyncParsableCommand {
     @Option(help: "The media type, such as video/mp4. Default: what the file's extension says.")
     var contentType: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "When to give up a gateway that neither takes bytes nor answers.",
+            discussion: "More than its UPLOAD_COMMIT_SECONDS, for so long it may say nothing after the last byte.",
+            valueName: "seconds"))
+    var silence = 300
+
     @OptionGroup var gateway: GatewayOptions
+
+    func validate() throws {
+        guard (1...86_400).contains(silence) else {
+            throw ValidationError("--silence is a number of seconds from 1 to 86400.")
+        }
+    }
 
     func run() async throws {
         let url = URL(fileURLWithPath: file)
@@ -97,7 +110,8 @@ struct UploadCommand: AsyncParsableCommand {
         var fields = [("Content-Digest", "sha-256=:\(digest):")]
         if let type = contentType ?? MediaTypeByName.of(self.file) { fields.append(("Content-Type", type)) }
         let answer = try await client.upload(
-            "/videos/\(id)/content", FileBytes(file: file, onProgress: bar.update), length: size, fields: fields)
+            "/videos/\(id)/content", FileBytes(file: file, onProgress: bar.update), length: size, fields: fields,
+            silence: .seconds(silence))
         guard (200...299).contains(answer.status) else { throw GatewayClient.Failure(description: answer.words) }
     }
 }

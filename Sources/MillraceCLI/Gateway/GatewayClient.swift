@@ -62,13 +62,32 @@ struct GatewayClient: Sendable {
         return try await execute(request, deadline: .now() + .seconds(Self.requestSeconds))
     }
 
-    /// Sends a file's bytes. It takes as long as it takes; the gateway gives up a line that is too slow.
+    /// Sends a file's bytes. It takes as long as it takes, and the gateway gives up a line that is too slow; but a gateway that
+    /// neither takes bytes nor answers for so long (`silence`) is given up.
     func upload(
-        _ path: String, _ bytes: FileBytes, length: Int64, fields: [(String, String)]
+        _ path: String, _ bytes: FileBytes, length: Int64, fields: [(String, String)], silence: Duration
     ) async throws -> Answer {
+        let heard = Silence(limit: silence)
+        let onProgress = bytes.onProgress
+        let bytes = FileBytes(file: bytes.file) { count in
+            heard.isBroken()
+            onProgress(count)
+        }
         var request = request(.PUT, path, fields)
         request.body = .stream(bytes, length: .known(length))
-        return try await execute(request, deadline: .distantFuture)
+        return try await withThrowingTaskGroup(of: Answer?.self) { [request] group in
+            group.addTask { try await execute(request, deadline: .distantFuture) }
+            group.addTask {
+                try await heard.lasts()
+                return nil
+            }
+            defer { group.cancelAll() }
+            if let answer = try await group.next() ?? nil { return answer }
+            throw Failure(
+                description:
+                    "The gateway at \(address) has neither taken bytes nor answered for \(silence.components.seconds) s."
+            )
+        }
     }
 
     private func request(_ method: HTTPMethod, _ path: String, _ fields: [(String, String)]) -> HTTPClientRequest {

@@ -92,21 +92,19 @@ struct PendingCalls {
     private var isRefused = false
     private let maxCount: Int
 
-    /// Replies that nobody waited for any more; the loser of a hedge is one.
-    private(set) var lateReplies = 0
-
-    /// Replies by which one service spoke for another. They change nothing.
-    private(set) var spoofedReplies = 0
-
-    /// How often a call was made again.
-    struct Repetitions {
-        /// Because its answer was late, while the attempt before went on.
+    /// How often what is unusual has happened.
+    struct Tally {
+        /// A call was made again because its answer was late, while the attempt before went on.
         var hedges = 0
-        /// Because the attempt before had failed.
+        /// A call was made again because the attempt before had failed.
         var retries = 0
+        /// A reply came that nobody waited for any more; the loser of a hedge is one.
+        var lateReplies = 0
+        /// A reply came by which one service spoke for another. It changes nothing.
+        var spoofedReplies = 0
     }
 
-    private(set) var repetitions = Repetitions()
+    private(set) var tally = Tally()
 
     init(maxCount: Int) {
         self.maxCount = maxCount
@@ -151,11 +149,11 @@ struct PendingCalls {
         pause: Duration
     ) -> [Action] {
         guard let attempt = attempts[correlation] else {
-            lateReplies += 1
+            tally.lateReplies += 1
             return []
         }
         guard !strangers.contains(where: attempt.call.request.method.isOffered) else {
-            spoofedReplies += 1
+            tally.spoofedReplies += 1
             return []
         }
         attempts[correlation] = nil
@@ -230,7 +228,7 @@ struct PendingCalls {
                 actions.append(finish(call, .failure(lateness(of: call))))
             } else if case .resting(let end) = call.state, end <= now {
                 call.state = .waiting
-                repetitions.retries += 1
+                tally.retries += 1
                 if isReady { actions.append(send(call, now: now)) }
             } else if let hedgeAt = call.hedgeAt, hedgeAt <= now, let action = hedge(call, now: now) {
                 actions.append(action)
@@ -263,7 +261,7 @@ struct PendingCalls {
         call.hedgeAt = nil
         guard budget.withdraw(now: now) else { return nil }
         call.hedges += 1
-        repetitions.hedges += 1
+        tally.hedges += 1
         return send(call, now: now)
     }
 

@@ -66,12 +66,16 @@ public final class RPCClient: RPCCalling, Service {
         let inFlight = Gauge(label: "millrace_rpc_client_calls_in_flight")
         let hedges = Counter(label: "millrace_rpc_client_hedges_total")
         let retries = Counter(label: "millrace_rpc_client_retries_total")
-        var last = PendingCalls.Repetitions()
+        let late = Counter(label: "millrace_rpc_client_late_replies_total")
+        let spoofed = Counter(label: "millrace_rpc_client_spoofed_replies_total")
+        var last = PendingCalls.Tally()
         while !Task.isCancelled {
-            let (count, now) = state.withLock { ($0.pending.count, $0.pending.repetitions) }
+            let (count, now) = state.withLock { ($0.pending.count, $0.pending.tally) }
             inFlight.record(count)
             hedges.increment(by: now.hedges - last.hedges)
             retries.increment(by: now.retries - last.retries)
+            late.increment(by: now.lateReplies - last.lateReplies)
+            spoofed.increment(by: now.spoofedReplies - last.spoofedReplies)
             last = now
             try? await Task.sleep(for: .seconds(1))
         }
