@@ -26,6 +26,8 @@ TO_TRANSFER = ("curl",)
 TO_LOAD = ("wrk", "nginx-light", "curl")
 # What only a test run needs: certificates, and a client that speaks HTTP/2.
 TO_TEST = ("openssl", "curl")
+# A browser, and the program that steers it.
+TO_BROWSE = ("chromium", "chromium-driver")
 # What checks the compose files; and the registry that images are published to in a test, with its passwords.
 TO_COMPOSE = ("docker-compose",)
 TO_PUBLISH = ("docker-registry", "apache2-utils")
