@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 from . import commands, network, packages, sample, services, throwaway
@@ -54,7 +55,17 @@ def _watch(gateway_url: str, protocol: str, layout: Layout, step: Step) -> str:
     lines: list[str] = []
     log = layout.log("browser")
     command = [ENVIRONMENT.python(layout), str(PROGRAM), f"{gateway_url}/?id={sample.identifier(layout)}"]
-    commands.run(command, step, log, "look at the log", on_line=lines.append, most_seconds=MOST_SECONDS)
+    # Chromium leaves files behind; the name is short, since a path to a socket is among them.
+    with tempfile.TemporaryDirectory(prefix="millrace-") as folder:
+        commands.run(
+            command,
+            step,
+            log,
+            "look at the log",
+            environment={"TMPDIR": folder},
+            on_line=lines.append,
+            most_seconds=MOST_SECONDS,
+        )
     watched, read, browser = (json.loads(line) for line in lines[-3:])
     if watched["protocol"] != protocol:
         raise Failure(f"the film came over {watched['protocol']}, not over {protocol}", "look at the gateway's log", log)

@@ -48,7 +48,8 @@ enum MetricCatalogue {
         "millrace_rpc_client_retries_total": "Calls that were sent again because they had failed.",
         "millrace_rpc_client_malformed_replies_total": "Replies that could not be understood.",
         "millrace_rpc_client_late_replies_total": "Replies that nobody waited for any more.",
-        "millrace_rpc_client_spoofed_replies_total": "Replies by which one service spoke for another; they are dropped.",
+        "millrace_rpc_client_spoofed_replies_total":
+            "Replies by which one service spoke for another; they are dropped.",
         "millrace_rpc_server_requests_total": "Requests that were answered (in the workers).",
         "millrace_rpc_server_request_seconds":
             "From when the worker takes a request up until its reply has been handed over.",
