@@ -20,30 +20,54 @@ struct SilentGatewayTests {
     @Test(.timeLimit(.minutes(1))) func whoTakesNothingIsGivenUp() async throws {
         let error = try await #require(throws: GatewayClient.Failure.self) {
             // More than the sockets' buffers hold.
-            try await Self.upload(Data(repeating: 7, count: 64 << 20), takesBytes: false, to: { _ in })
+            try await Self.upload(Data(repeating: 7, count: 64 << 20), pace: .nothing, to: { _ in })
         }
         #expect(error.description.hasSuffix("has neither taken bytes nor answered for 1 s."))
     }
 
+    @Test(.timeLimit(.minutes(1))) func whoTakesBytesAllTheTimeMayTakeLonger() async throws {
+        let start = ContinuousClock.now
+        // Some 6 MB a second: three seconds and more.
+        let answer = try await Self.upload(
+            Data(repeating: 7, count: 24 << 20), pace: .slow, to: Self.isFull)
+        #expect(answer.status == 507)
+        #expect(start.duration(to: .now) > .seconds(2))
+    }
+
     @Test(.timeLimit(.minutes(1))) func whoAnswersIsHeard() async throws {
-        let answer = try await Self.upload(to: { channel in
-            let text = "HTTP/1.1 507 Full\r\nContent-Length: 17\r\n\r\n{\"detail\":\"Full\"}"
-            channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
-        })
+        let answer = try await Self.upload(to: Self.isFull)
         #expect(answer.status == 507 && answer.words == "Full")
+    }
+
+    private static func isFull(_ channel: any Channel) {
+        let text = "HTTP/1.1 507 Full\r\nContent-Length: 17\r\n\r\n{\"detail\":\"Full\"}"
+        channel.writeAndFlush(ByteBuffer(string: text), promise: nil)
+    }
+
+    /// How the listener takes bytes.
+    private enum Pace {
+        case full, slow, nothing
     }
 
     /// Sends a file to a listener.
     private static func upload(
-        _ bytes: Data = bytes, takesBytes: Bool = true, to answers: @escaping @Sendable (any Channel) -> Void
+        _ bytes: Data = bytes, pace: Pace = .full, to answers: @escaping @Sendable (any Channel) -> Void
     ) async throws -> GatewayClient.Answer {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(UUID().uuidString)")
         try bytes.write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .childChannelOption(.autoRead, value: takesBytes)
+            .serverChannelOption(.socketOption(.so_rcvbuf), value: 65_536)
+            .childChannelOption(.autoRead, value: pace == .full)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 65_536))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if pace == .slow {
+                        channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(10)) { task in
+                            if channel.isActive { channel.read() } else { task.cancel() }
+                        }
+                    }
                     try channel.pipeline.syncOperations.addHandler(AnswerAtEnd(after: bytes.count, answers))
                 }
             }
