@@ -75,6 +75,7 @@ let package = Package(
     targets: [
         // C libraries, as Debian packages them. A shim holds only what Swift cannot import.
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CMongoC", pkgConfig: "libmongoc-1.0", providers: [.apt(["libmongoc-dev"])]),
         .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
 
@@ -105,7 +106,7 @@ let package = Package(
         .executableTarget(
             name: "VideoStreaming",
             dependencies: [
-                "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore,
+                "CLinux", "Domain", "Contracts", "RPC", "AMQP", "ServiceKit", hummingbird, hummingbirdCore,
                 hummingbirdHTTP2, httpTypes, nio, nioSSL, nioHTTPTypes, crypto, deque, lifecycle, logging, metrics,
                 configuration, serviceContext,
             ],

@@ -91,6 +91,35 @@ struct DeliverySocketTests {
         #expect(storage.counts.reads == 32)
     }
 
+    /// The cache has room for three chunks, and what it drops has been handed to sockets that are read much later.
+    @Test func whatIsDroppedFromTheCacheReachesItsViewersAsItWas() async throws {
+        var fixture = try GatewayFixture()
+        let chunkBytes = ChunkMemory.leastBytes
+        fixture.configuration.cacheBytes = 3 * (chunkBytes + ChunkCache.bookkeepingBytes)
+        let video = fixture.putVideo(bytes: 4 << 20, chunkBytes: chunkBytes)
+        try await fixture.serve { port in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for viewer in 0..<6 {
+                    group.addTask {
+                        let start = viewer * 500_000
+                        try await RawHTTPConnection.connected(toPort: port, receiveBufferBytes: 16_384) { connection in
+                            try await connection.request("GET", GatewayFixture.target, ["Range: bytes=\(start)-"])
+                            _ = try await connection.head()
+                            var body = ByteBuffer()
+                            while body.readableBytes < video.readableBytes - start {
+                                let rest = video.readableBytes - start - body.readableBytes
+                                var piece = try await connection.bytes(min(rest, 100_000))
+                                body.writeBuffer(&piece)
+                            }
+                            #expect(body == video.getSlice(at: start, length: video.readableBytes - start))
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func aVideoThatIsReplacedByAnUploadIsSeenAtOnce() async throws {
         let fixture = try GatewayFixture()
         fixture.putVideo(bytes: 100_000)

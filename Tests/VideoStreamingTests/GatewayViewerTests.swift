@@ -112,7 +112,7 @@ struct GatewayViewerTests {
 
     @Test func aBodyDoesNotRunAheadOfItsEventLoop() async throws {
         let loop = EventLoopGroupProvider.singleton.eventLoopGroup.any()
-        let pacer = WritePacer(eventLoop: loop)
+        let pacer = WritePacer(eventLoop: loop, socket: nil)
         let released = Tally()
         loop.execute { while released.count == 0 {} }
         // The first write need not wait; if it did, this test would never end.

@@ -36,6 +36,8 @@ final class ContentSource: Service {
     private let cacheBytes: Int
     /// What storage cuts objects into; until it has said so, the smallest that it may.
     private let lastChunkBytes = Atomic<Int>(StorageLimits.chunkBytesRange.lowerBound)
+    /// Where the chunks are that are kept; `nil` where none is, and where the system has no such memory.
+    let memory: ChunkMemory?
     /// Counts what came from where.
     let metrics: DeliveryMetrics
     private let logger: Logger
@@ -69,10 +71,14 @@ final class ContentSource: Service {
             try await storage.opened(opening, deadline: deadline)
         }
         let cache = ChunkCache(capacityBytes: cacheBytes)
+        let memory = ChunkMemory(capacityBytes: cacheBytes)
+        self.memory = memory
         let read: SharedFetches<ChunkCache>.Fetch = { (address, deadline) throws(ServiceError) in
             try await storage.read(address, deadline: deadline).checked(against: address)
         }
-        chunks = SharedFetches(cache, executor: executor, fetch: read)
+        chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
+            try await read(address, deadline).kept(in: memory)
+        }
         parts = SharedFetches(NoMemory(), executor: executor, fetch: read)
     }
 
@@ -151,7 +157,7 @@ final class ContentSource: Service {
             noteFacts(opened.facts)
             if let chunk = opened.first {
                 let index = chunk.offset / Int64(opened.facts.chunkBytes)
-                chunks.keep(chunk, to: opened.facts.address(ofChunk: index), asked: asked)
+                chunks.keep(chunk.kept(in: memory), to: opened.facts.address(ofChunk: index), asked: asked)
             }
         }
         if let chunk = opened.first { metrics.count(chunk, from: sourced.source.chunkSource) }
@@ -233,5 +239,15 @@ final class ContentSource: Service {
             metrics.record(cached: cached.bytes, chunks: cached.chunks, fetches: chunks.underWay.fetches)
             try? await Task.sleep(for: .seconds(1))
         }
+    }
+}
+
+extension Chunk {
+    /// The same chunk where chunks are kept.
+    fileprivate func kept(in memory: ChunkMemory?) -> Chunk {
+        guard let memory else { return self }
+        var kept = self
+        kept.bytes = memory.taking(bytes)
+        return kept
     }
 }

@@ -34,10 +34,14 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
         .init(level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT))
     }
 
+    /// A socket that has taken a part of what it was given is full: tried again at once, as NIO does 16 times, it takes nothing.
+    private static var triesOfFullSocket: UInt { 0 }
+
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Base.Value> {
         channel.setOption(.writeBufferWaterMark, value: Self.waterMark)
             // Where that is not to be had, viewers wait longer, and that is all.
             .flatMap { channel.setOption(Self.unsentOption, value: Self.unsentBytes).recover { _ in } }
+            .flatMap { channel.setOption(.writeSpin, value: Self.triesOfFullSocket) }
             .flatMap { base.setup(channel: channel, logger: logger) }
     }
 

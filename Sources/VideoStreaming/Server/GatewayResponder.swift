@@ -174,7 +174,8 @@ extension GatewayResponder {
                         ResponseHandler.Begun(exchange: exchange), promise: nil)
                 }
                 do {
-                    let pacer = WritePacer(eventLoop: context.channel.eventLoop)
+                    let pacer = WritePacer(
+                        eventLoop: context.channel.eventLoop, socket: context.isStream ? nil : context.channel)
                     // The server asks for the body when the task of the trace is over.
                     try await ServiceContext.withValue(trace) {
                         try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)

@@ -16,6 +16,9 @@ struct MemoryAnswerChannel: ServerChildChannel {
             let pipeline = channel.pipeline.syncOperations
             let idle = try pipeline.handler(type: HTTPConnectionStateHandler.self)
             try pipeline.addHandler(MemoryAnswerHandler(answers), position: .after(idle))
+            if let memory = answers.content.source.memory {
+                try pipeline.addHandler(ChunkSendHandler(memory), position: .first)
+            }
             return value
         }
     }
