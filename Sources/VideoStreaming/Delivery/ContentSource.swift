@@ -64,22 +64,36 @@ final class ContentSource: Service {
             return try PlayableVideo(video, logger: logger)
         }
         let known = RecentAnswers<StorageKey, ObjectFacts>(lifetime: Self.freshness, maxCount: Self.maxRemembered)
-        facts = SharedFetches(known, executor: executor) { (key, deadline) throws(ServiceError) in
+        let facts = SharedFetches(known, executor: executor) { (key, deadline) throws(ServiceError) in
             try await storage.stat(key, deadline: deadline).checked()
-        }
-        openings = SharedFetches(NoMemory(), executor: executor) { (opening, deadline) throws(ServiceError) in
-            try await storage.opened(opening, deadline: deadline)
         }
         let cache = ChunkCache(capacityBytes: cacheBytes)
         let memory = ChunkMemory(capacityBytes: cacheBytes)
         self.memory = memory
+        if memory == nil, cacheBytes > 0 {
+            logger.notice("chunks are copied when they are sent, since the system has no memory to send them from")
+        }
         let read: SharedFetches<ChunkCache>.Fetch = { (address, deadline) throws(ServiceError) in
             try await storage.read(address, deadline: deadline).checked(against: address)
         }
-        chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
+        let chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
             try await read(address, deadline).kept(in: memory)
         }
         parts = SharedFetches(NoMemory(), executor: executor, fetch: read)
+        openings = SharedFetches(NoMemory(), executor: executor) { (opening, deadline) throws(ServiceError) in
+            let asked = ContinuousClock.now
+            var opened = try await storage.opened(opening, deadline: deadline)
+            opened.first = opened.first?.kept(in: memory)
+            // Before the fetch has ended: else whoever came right after it would find nothing, and ask again.
+            facts.keep(opened.facts, to: opening.key, asked: asked)
+            if let chunk = opened.first {
+                let index = chunk.offset / Int64(opened.facts.chunkBytes)
+                chunks.keep(chunk, to: opened.facts.address(ofChunk: index), asked: asked)
+            }
+            return opened
+        }
+        self.facts = facts
+        self.chunks = chunks
     }
 
     /// Keeps deadlines until the task is cancelled or a graceful shutdown begins.
@@ -146,19 +160,13 @@ final class ContentSource: Service {
     func open(
         _ key: StorageKey, at start: ReadStart, deadline: Deadline
     ) async throws(ServiceError) -> OpenedObject {
-        let asked = ContinuousClock.now
         let opening = Opening(
             key: key, start: start.rounded(toChunksOf: lastChunkBytes.load(ordering: .relaxed)))
         let sourced = try await openings.answer(to: opening, deadline: deadline)
         let opened = sourced.answer
         if sourced.source == .fetched {
             lastChunkBytes.store(opened.facts.chunkBytes, ordering: .relaxed)
-            facts.keep(opened.facts, to: key, asked: asked)
             noteFacts(opened.facts)
-            if let chunk = opened.first {
-                let index = chunk.offset / Int64(opened.facts.chunkBytes)
-                chunks.keep(chunk.kept(in: memory), to: opened.facts.address(ofChunk: index), asked: asked)
-            }
         }
         if let chunk = opened.first { metrics.count(chunk, from: sourced.source.chunkSource) }
         return opened

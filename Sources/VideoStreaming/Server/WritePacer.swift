@@ -16,7 +16,7 @@ final class WritePacer: Sendable {
     private let seen = Atomic<Int>(0)
     private let sinceGivingWay = Atomic<Int>(0)
     /// After so many bytes the loop looks at its other connections, however quickly this viewer takes them.
-    static let bytesBeforeGivingWay = 1 << 18
+    static let bytesBeforeGivingWay = 1 << 19
 
     /// A pacer for the writes to one connection.
     ///
