@@ -65,11 +65,15 @@ struct GridFSChunk: Sendable {
             checksum: CRC32C.checksum(of: ByteBuffer(bytes: binary.bytes)))
     }
 
-    /// The bytes in a document, provided that they are the ones that were written.
-    func bytes(in document: BSONDocument) -> ByteBuffer? {
-        guard case .binary(let binary)? = document["data"], binary.bytes.count == size else { return nil }
-        let buffer = ByteBuffer(bytes: binary.bytes)
-        return CRC32C.checksum(of: buffer) == checksum ? buffer : nil
+    /// Adds the bytes in a document to those before them.
+    ///
+    /// - Returns: Whether they are the ones that were written.
+    func append(bytesIn document: BSONDocument, to buffer: inout ByteBuffer) -> Bool {
+        let start = buffer.writerIndex
+        guard document.withBinary("data", { buffer.writeBytes($0) }) == size,
+            let bytes = buffer.getSlice(at: start, length: size)
+        else { return false }
+        return CRC32C.checksum(of: bytes) == checksum
     }
 
     /// Whether it holds the same bytes as another one, as far as a checksum can tell.

@@ -92,8 +92,8 @@ struct GridFSProvider: StorageProvider {
         let indexes = Int(range.first / shape.chunkBytes)...Int(last / shape.chunkBytes)
         let documents = try await GridFSFailure.translated {
             try await chunks.find(
-                Self.filter(id, indexes), sort: ["n": 1], limit: indexes.count, projection: ["files_id": 0],
-                deadline: deadline.instant)
+                // Whole documents: without one of the fields, the server would build each of them anew.
+                Self.filter(id, indexes), sort: ["n": 1], limit: indexes.count, deadline: deadline.instant)
         }
         guard documents.count == indexes.count else { return nil }
         let start = Int64(indexes.lowerBound) * shape.chunkBytes
@@ -106,16 +106,14 @@ struct GridFSProvider: StorageProvider {
     private static func join(
         _ documents: [BSONDocument], _ indexes: ClosedRange<Int>, _ shape: KnownFiles.Shape, _ location: StorageKey
     ) throws(ServiceError) -> ByteBuffer {
-        var joined = ByteBuffer()
+        var joined = ByteBufferAllocator().buffer(capacity: indexes.count * Int(shape.chunkBytes))
         for (index, document) in zip(indexes, documents) {
             let expected = min(shape.chunkBytes, shape.length - Int64(index) * shape.chunkBytes)
             guard let chunk = GridFSChunk(reading: document), chunk.index == index, Int64(chunk.size) == expected,
-                var bytes = chunk.bytes(in: document)
+                chunk.append(bytesIn: document, to: &joined)
             else {
                 throw ServiceError(.corrupt, "Chunk \(index) of \"\(location)\" is damaged in the blob database.")
             }
-            if documents.count == 1 { return bytes }
-            joined.writeBuffer(&bytes)
         }
         return joined
     }
