@@ -32,7 +32,7 @@ enum HouseRules {
             confined: [
                 "AMQP": ["VideoStorage.swift"], "Mongo": ["Catalogue/", "Providers/GridFS/", "VideoStorage.swift"],
                 "NIOPosix": ["Providers/Filesystem/BlockingThreads.swift"],
-                "AsyncHTTPClient": ["Providers/HTTP/ServiceConnections.swift"],
+                "AsyncHTTPClient": ["Providers/HTTP/ReplyCollector.swift", "Providers/HTTP/ServiceConnections.swift"],
             ]),
         "MillraceCLI": Allowance(
             anywhere: ["Domain", "Contracts", "RPC", "AMQP", "ServiceKit"],

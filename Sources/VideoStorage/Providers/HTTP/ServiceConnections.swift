@@ -52,21 +52,18 @@ final class ServiceConnections: Sendable {
         try await throttle.wait(for: endpoint.host, deadline: deadline)
         let left = deadline.remaining()
         guard left > .zero, !Task.isCancelled else { throw Self.late }
-        var request = HTTPClientRequest(url: endpoint.address(call.path, query: call.encodedQuery))
-        request.method = call.method
-        request.headers = call.headers
-        if let body = call.body { request.body = .bytes(body) }
         do {
-            let response = try await client.execute(request, deadline: .now() + TimeAmount(left))
-            let promised = response.headers.first(name: "Content-Length").flatMap(Int.init)
-            if call.method != .HEAD, let promised, promised > call.maxReplyBytes {
-                throw ServiceError(.internal, "The storage service answered with more than was asked for.")
+            var request = try HTTPClient.Request(
+                url: endpoint.address(call.path, query: call.encodedQuery), method: call.method, headers: call.headers)
+            if let body = call.body { request.body = .byteBuffer(body) }
+            // The deadline holds to the end of the body, which may come byte by byte and never fall silent.
+            let exchange = client.execute(
+                request: request, delegate: ReplyCollector(to: call), deadline: .now() + TimeAmount(left))
+            let reply = try await withTaskCancellationHandler {
+                try await exchange.get()
+            } onCancel: {
+                exchange.cancel()
             }
-            let body = try await Self.collect(response.body, upTo: call.maxReplyBytes, deadline: deadline)
-            if call.method != .HEAD, let promised, promised != body.readableBytes {
-                throw ServiceError(.unavailable, "The storage service broke off its answer; try again.")
-            }
-            let reply = HTTPReply(status: Int(response.status.code), headers: response.headers, body: body)
             throttle.heed(reply, from: endpoint.host)
             return reply
         } catch let error as ServiceError {
@@ -76,29 +73,11 @@ final class ServiceConnections: Sendable {
         }
     }
 
-    /// The client heeds the deadline up to the head of an answer alone. A body may come byte by byte and never fall silent.
-    private static func collect(
-        _ body: HTTPClientResponse.Body, upTo maxBytes: Int, deadline: Deadline
-    ) async throws -> ByteBuffer {
-        try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
-            group.addTask { try await body.collect(upTo: maxBytes) }
-            group.addTask {
-                try await Task.sleep(until: deadline.instant)
-                throw late
-            }
-            defer { group.cancelAll() }
-            guard let bytes = try await group.next() else { throw late }
-            return bytes
-        }
-    }
-
     private static func explain(_ error: any Error, deadline: Deadline) -> ServiceError {
         if deadline.hasPassed() || Task.isCancelled || error is CancellationError { return late }
         switch error {
         case let error as HTTPClientError where error == .cancelled || error == .deadlineExceeded:
             return late
-        case is NIOTooManyBytesError:
-            return ServiceError(.internal, "The storage service answered with more than was asked for.", cause: error)
         default:
             return ServiceError(.unavailable, "The storage service does not answer; try later.", cause: error)
         }
