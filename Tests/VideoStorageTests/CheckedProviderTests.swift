@@ -109,6 +109,22 @@ import Testing
         #expect(try await read("film", 10, 20, facts) == Array(pattern(1_000)[10...20]))
     }
 
+    @Test func blobOfSomebodyElseIsReadInTheWayThatTheProviderHasForThat() async throws {
+        try fixture.directory.write(pattern(1_000), to: "other")
+        let own = try await put(pattern(1_000), at: "own")
+        let other = try await provider.stat(StorageKey("other"), deadline: .soon)
+        // Gives ten zeros, whatever it is asked for.
+        let reader = CheckedProvider(fixture.provider, readingOthersWith: ScriptedProvider([]))
+        let range = try #require(ByteRange(first: 10, last: 20))
+        func read(_ name: String, _ facts: BlobFacts) async throws -> [UInt8] {
+            let bytes = try await reader.read(
+                StorageKey(name), range: range, validator: facts.validator, deadline: .soon)
+            return Array(bytes.readableBytesView)
+        }
+        #expect(try await read("other", other) == [UInt8](repeating: 0, count: 10))
+        #expect(try await read("own", own) == Array(pattern(1_000)[10...20]))
+    }
+
     @Test func receiptsComeBack() throws {
         for count in 0...20 {
             let receipt = CheckedReceipt(sums: (0..<count).map { UInt32($0) &* 0x9E37_79B9 }, inner: "a:b=")

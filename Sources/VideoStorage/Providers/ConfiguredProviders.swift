@@ -4,7 +4,7 @@ import ServiceKit
 
 /// The providers of a worker, made as they are configured, each with what has to be around it, and what they stand on.
 ///
-/// Around a cloud, from within: checksums where the service gives none (S3), a limit of calls at once, retries, metrics.
+/// Around a cloud, from within: checksums of our own, a limit of calls at once, retries, metrics.
 /// What is on this machine, or has a driver that retries, has metrics alone.
 struct ConfiguredProviders {
     /// Calls of one cloud at once, each with a connection: what one worker serves at once and some uploads beside it.
@@ -48,7 +48,7 @@ struct ConfiguredProviders {
                     endpoint: azure.endpoint, container: azure.container, key: azure.key, connections: connections,
                     logger: logger)
             }
-            made[.azure] = Self.remote(AzureProvider(container: container))
+            made[.azure] = Self.remote(AzureProvider.checked(in: container))
         }
         if let s3 = settings.s3 {
             let bucket = S3Bucket(s3, connections: connections, logger: logger)

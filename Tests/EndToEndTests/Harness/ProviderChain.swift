@@ -87,7 +87,7 @@ struct ProviderChain: Sendable {
             try FileManager.default.contentsOfDirectory(atPath: stack.storageFolder.path)
                 .count { $0.hasSuffix(".mp4") }
         case .s3: try await Self.count(S3Provider(bucket: bucket))
-        case .azure: try await Self.count(AzureProvider(container: container))
+        case .azure: try await Self.count(AzureProvider(container: container, comparesMD5: false))
         case .gridfs: 0
         }
     }

@@ -99,7 +99,7 @@ enum ProviderUnderTest: String, CaseIterable, Sendable, CustomTestStringConverti
     ///   - body: The test.
     /// - Throws: What the test throws.
     static func withAzure(
-        port: Int? = nil, key: String? = nil, _ body: (AzureProvider) async throws -> Void
+        port: Int? = nil, key: String? = nil, _ body: (CheckedProvider) async throws -> Void
     ) async throws {
         let name = "test-\(UUID().uuidString.lowercased())"
         let endpoint = try ServiceEndpoint(try variable("AZURE_TEST_ENDPOINT"))
@@ -116,7 +116,8 @@ enum ProviderUnderTest: String, CaseIterable, Sendable, CustomTestStringConverti
             let whole = try container(endpoint, rightKey)
             let made = try await whole.send(.PUT, query: query, deadline: .patient)
             #expect(made.status == 201)
-            try await body(AzureProvider(container: try container(try endpoint.at(port: port), key ?? rightKey)))
+            let tested = try container(try endpoint.at(port: port), key ?? rightKey)
+            try await body(AzureProvider.checked(in: tested))
             _ = try await whole.send(.DELETE, query: query, deadline: .patient)
         }
     }

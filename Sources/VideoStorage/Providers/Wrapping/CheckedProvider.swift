@@ -7,12 +7,13 @@ import Synchronization
 ///
 /// They are taken of each block when it is staged, travel in its receipt, and are written at the commit as a small blob of
 /// their own, before the blob itself. Bytes that do not match are `corrupt`. A blob that was not written through here has
-/// none, and is read as it is.
+/// none, and is read as it is, or in the way that its provider has for that.
 struct CheckedProvider: StorageProvider {
     /// Where the checksums are: this and a hash of the location. No other blob may have such a name.
     private static let prefix = "checksums/"
-    /// Receipts have 128 characters at the most, and the checksums of a block take what is over.
-    private static let maxInnerReceiptBytes = 20
+    /// Of a receipt, see ``StorageProvider/stage(_:at:index:bytes:deadline:)``. The checksums of 5 MiB leave 20 of it to the
+    /// provider's own, those of 4 MiB leave 41.
+    private static let maxReceiptBytes = 128
     /// Tables in memory. That of a film of 4 GiB has 64 KiB.
     private static let maxTables = 128
 
@@ -34,12 +35,18 @@ struct CheckedProvider: StorageProvider {
     var name: ProviderName { inner.name }
     var limits: ProviderLimits { inner.limits }
     private let inner: any StorageProvider
+    private let readerOfOthers: any StorageProvider
     private let tables = Tables()
 
     /// Wraps a provider whose blocks are whole pieces.
-    init(_ inner: any StorageProvider) {
+    ///
+    /// - Parameters:
+    ///   - inner: The provider.
+    ///   - others: Reads the blobs that have no checksums here: the same place, perhaps with checksums of its own.
+    init(_ inner: any StorageProvider, readingOthersWith others: (any StorageProvider)? = nil) {
         precondition(inner.limits.blockBytes % ChecksumTable.pieceBytes == 0, "a block is no number of whole pieces")
         self.inner = inner
+        readerOfOthers = others ?? inner
     }
 
     // MARK: - Reading
@@ -55,7 +62,7 @@ struct CheckedProvider: StorageProvider {
         try Self.check(location)
         try ProviderLimits.check(range)
         guard let table = try await table(of: location, validator: validator, deadline: deadline) else {
-            return try await inner.read(location, range: range, validator: validator, deadline: deadline)
+            return try await readerOfOthers.read(location, range: range, validator: validator, deadline: deadline)
         }
         guard range.first < table.size else {
             throw ServiceError(.invalidArgument, "The range \(range) begins past the end of \"\(location)\".")
@@ -73,7 +80,8 @@ struct CheckedProvider: StorageProvider {
             guard Int64(bytes.readableBytes) == part.count,
                 table.matches(bytes, firstPiece: Int(first / piece))
             else { throw try await mismatch(location, validator: validator, deadline: deadline) }
-            joined.writeBuffer(&bytes)
+            // As a rule it is the only one, and stays where it is.
+            if joined.readableBytes == 0 { joined = bytes } else { joined.writeBuffer(&bytes) }
             first = end
         }
         joined.moveReaderIndex(forwardBy: Int(range.first - range.first / piece * piece))
@@ -150,10 +158,11 @@ struct CheckedProvider: StorageProvider {
     ) async throws(ServiceError) -> String {
         try Self.check(location)
         let receipt = try await inner.stage(handle, at: location, index: index, bytes: bytes, deadline: deadline)
-        guard receipt.utf8.count <= Self.maxInnerReceiptBytes else {
+        let checked = CheckedReceipt(sums: ChecksumTable.sums(of: bytes), inner: receipt).description
+        guard checked.utf8.count <= Self.maxReceiptBytes else {
             throw ServiceError(.internal, "The provider \"\(name)\" gives receipts that are too long to be checked.")
         }
-        return CheckedReceipt(sums: ChecksumTable.sums(of: bytes), inner: receipt).description
+        return checked
     }
 
     func commit(
@@ -188,6 +197,17 @@ struct CheckedProvider: StorageProvider {
             if stored == table { return }
             try await inner.delete(place, deadline: deadline)
         }
+        do {
+            try await write(table, at: place, deadline: deadline)
+        } catch {
+            // The same commit, made by two workers at once: the other one was first.
+            guard error.code == .conflict, try await storedTable(of: location, deadline: deadline) == table else {
+                throw error
+            }
+        }
+    }
+
+    private func write(_ table: ChecksumTable, at place: StorageKey, deadline: Deadline) async throws(ServiceError) {
         let bytes = table.encoded
         let handle = try await inner.begin(place, contentType: nil, deadline: deadline)
         let receipt = try await inner.stage(handle, at: place, index: 0, bytes: bytes, deadline: deadline)
