@@ -69,9 +69,10 @@ struct PendingCalls {
     static let maxAttemptsAtWorkers = 3
     /// The pause before the second attempt; it doubles.
     static let firstPause = Duration.milliseconds(50)
-    /// How often a call is asked for once more because its answer is late. A queue hands requests to its workers in turn, so
-    /// three find another than the one that has stopped.
-    static let maxHedges = 3
+    /// How often a call is asked for once more because its answer is late. A queue hands requests to its workers in turn: of
+    /// eight calls that are under way at once, the first may come to the one of two workers that has stopped with each of
+    /// four attempts, since those of the others come between (four calls: three attempts).
+    static let maxHedges = 5
     /// The wait before the first hedge: as long as the slowest hundredth of the recent answers, but not less than this (two
     /// ticks of the client; what is late by less does not matter to a viewer) …
     static let minHedgeDelay = Duration.milliseconds(50)
