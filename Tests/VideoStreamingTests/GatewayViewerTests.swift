@@ -15,6 +15,7 @@ struct GatewayViewerTests {
     @Test func aViewerWhoLeavesWhileStorageIsSlowEndsTheReading() async throws {
         var fixture = try GatewayFixture()
         fixture.configuration.chunkDeadlineSeconds = 60
+        fixture.configuration.readAheadChunks = 4
         fixture.putVideo(bytes: Self.videoBytes, chunkBytes: Self.chunkBytes)
         let gate = InMemoryGate()
         fixture.storage.onRead { (call, deadline) async throws(ServiceError) in
