@@ -85,6 +85,10 @@ class Growth:
         memory = ours.peak_bytes / MEMORY_LIMIT_BYTES
         return [
             Row("viewers at 4 Mbit/s, none of whom stalls", "viewers", *counts, counts[0] / max(counts[1], 1.0)),
+            Row(
+                "these viewers (peer: what is wanted)", "viewers", counts[0], float(MOST_VIEWERS), counts[0] / MOST_VIEWERS,
+                Goal(">=", 1.0),
+            ),
             Row("these viewers, processor time", "CPU s per GB", *cost, cost[0] / cost[1]),
             Row(
                 "these viewers, memory (peer: the limit)", "bytes", float(ours.peak_bytes), float(MEMORY_LIMIT_BYTES), memory,
