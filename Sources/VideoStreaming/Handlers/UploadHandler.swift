@@ -173,6 +173,10 @@ struct UploadHandler: Sendable {
                     .perform { (deadline) throws(ServiceError) in
                         try await uploads.commit(finished, deadline: deadline)
                     }
+            } catch  where error.code == .invalidArgument {
+                // Each of the blocks was taken under the name that is given here: what is known of one has changed on its way.
+                throw ServiceError(
+                    .corrupt, "Storage has other parts of the upload than were sent; send it again.", cause: error)
             } catch {
                 throw ServiceError.explained(error)
             }

@@ -110,7 +110,7 @@ struct UploadTransfer: Sendable {
 }
 
 extension ServiceError {
-    /// Puts an error of a stage or a commit in the terms of the client, who knows nothing of blocks.
+    /// Puts an error of a stage or a commit (but for an invalid argument of the latter) in the terms of the client, who knows nothing of blocks.
     static func explained(_ error: ServiceError) -> ServiceError {
         switch error.code {
         case .notFound:
