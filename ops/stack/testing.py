@@ -25,8 +25,9 @@ TELLING = re.compile(r"^(✘|↳|➜|error:|warning: No matching|Fatal error|.*:
 ROUTINE = re.compile(r"^↳ (Testing Library Version|Target Platform)")
 # These two targets need the servers.
 WITH_SERVERS = r"^(IntegrationTests|EndToEndTests)\."
-# All tests take minutes. One that hangs must not use up the time of a whole CI run.
+# All tests take minutes, and the long ones most of an hour. One that hangs must not use up the time of a whole CI run.
 MOST_SECONDS = 45 * 60.0
+MOST_SECONDS_OF_LONG_ONES = 120 * 60.0
 EXIT_NO_TESTS = 69
 # The Python that runs the tests of ops itself.
 CHECKS = PythonEnvironment("checks", Path(__file__).with_name("checks.txt"), "kubernetes-validate (25 MB)")
@@ -72,6 +73,7 @@ def run(
     arguments: list[str],
     verbose: bool,
     known_processes: set[int],
+    with_long_ones: bool = False,
 ) -> tuple[int, str]:
     """Runs a test bundle; returns the runner's exit code and its summary line, which the caller prints last."""
     log = layout.log("test")
@@ -88,7 +90,7 @@ def run(
                 environment=environment | {"NO_COLOR": "1"},
                 folder=layout.root,
                 on_line=report.read,
-                most_seconds=MOST_SECONDS,
+                most_seconds=MOST_SECONDS_OF_LONG_ONES if with_long_ones else MOST_SECONDS,
             )
     finally:
         left_over = orphans.end(known_processes)
