@@ -58,6 +58,9 @@ final class Exchange: Sendable {
         }
     }
 
+    /// How many bytes the connection took.
+    var sentBytes: Int64 { account.withLock(\.sentBytes) }
+
     /// Takes note that the viewer takes nothing, and that its connection is closed for that.
     func viewerStalled() {
         account.withLock { $0.hasStalled = true }

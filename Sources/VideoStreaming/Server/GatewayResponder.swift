@@ -167,7 +167,7 @@ extension GatewayResponder {
         return Response(
             status: reply.status, headers: fields,
             // No length here: Hummingbird would give a 304 the length 0.
-            body: ResponseBody(contentLength: nil) { [body] writer in
+            body: ResponseBody(contentLength: nil) { [body, fields] writer in
                 exchange.begin()
                 if case .stream = body {
                     context.channel.triggerUserOutboundEvent(
@@ -190,7 +190,8 @@ extension GatewayResponder {
                     }
                 } catch {
                     // Throwing closes the connection: the client sees a body that is too short, never a false end.
-                    exchange.end(Self.outcome(of: error, channel: context.channel))
+                    let isAllSent = fields[.contentLength].flatMap { Int64($0) } == exchange.sentBytes
+                    exchange.end(Self.outcome(of: error, isAllSent: isAllSent, channel: context.channel))
                     Self.log(error, to: context.logger)
                     throw error
                 }
@@ -219,11 +220,13 @@ extension GatewayResponder {
         }
     }
 
-    private static func outcome(of error: any Error, channel: any Channel) -> Outcome {
+    private static func outcome(of error: any Error, isAllSent: Bool, channel: any Channel) -> Outcome {
         switch error {
         case StreamFailure.source: .cut
         case StreamFailure.viewer: .aborted
-        default: channel.isActive ? .cut : .aborted
+        case _ where !channel.isActive: .aborted
+        // A process that stops as soon as a client has all of its answer may end the task before the answer is ended.
+        default: isAllSent ? .complete : .cut
         }
     }
 
