@@ -13,7 +13,7 @@ from stack.servers import wait_until
 from stack.throwaway import RunningStack
 
 from . import seeks
-from .delivery_stack import Film, Gateway, Gateways
+from .delivery_stack import Film, Gateways
 from .figures import Goal, Row, percentile
 from .processors import seconds_of
 from .usage import Meter
