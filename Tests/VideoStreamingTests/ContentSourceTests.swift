@@ -99,6 +99,18 @@ struct ContentSourceTests {
         #expect(try await source.video(id, deadline: soon).key == key)
     }
 
+    /// Who looks for facts just before an opening ends finds none, and opens just after it.
+    @Test func anOpeningThatComesRightAfterAnotherAsksForNothing() async throws {
+        let source = makeSource()
+        let first = try await source.open(key, at: .offset(9_000), deadline: soon)
+        #expect(try await source.open(key, at: .offset(9_000), deadline: soon) == first)
+        #expect(storage.counts.opens == 1 && storage.counts.reads == 1)
+        #expect(source.metrics.totals == DeliveryMetrics.Totals(cache: 1, storage: 1, shared: 0))
+        source.objectChanged(key)
+        _ = try await source.open(key, at: .offset(9_000), deadline: soon)
+        #expect(storage.counts.opens == 2)
+    }
+
     @Test func factsAreRememberedUntilAnEventTellsOfAChange() async throws {
         let source = makeSource()
         _ = try await source.facts(key, deadline: soon)

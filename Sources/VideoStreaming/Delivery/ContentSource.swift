@@ -19,6 +19,13 @@ final class ContentSource: Service {
         var start: ReadStart
     }
 
+    /// What has come of an opening.
+    private struct Opened: Sendable {
+        var object: OpenedObject
+        /// Whether it was in memory by then.
+        var wasRemembered = false
+    }
+
     /// How old a record and an object's facts may be.
     static let freshness = Duration.seconds(1)
     /// How many of each are remembered; each is some hundred bytes.
@@ -26,16 +33,13 @@ final class ContentSource: Service {
 
     private let records: SharedFetches<RecentAnswers<VideoID, PlayableVideo>>
     private let facts: SharedFetches<RecentAnswers<StorageKey, ObjectFacts>>
-    private let openings: SharedFetches<NoMemory<Opening, OpenedObject>>
+    private let openings: SharedFetches<NoMemory<Opening, Opened>>
     private let chunks: SharedFetches<ChunkCache>
     private let parts: SharedFetches<NoMemory<ChunkAddress, Chunk>>
     /// Chunks of which only a part was read.
     private let begunChunks = Mutex(RecentAnswers<ChunkAddress, Bool>(lifetime: .seconds(60), maxCount: maxRemembered))
-    /// What facts were last; too old to be delivered by, and good enough to guess which chunk is wanted.
-    private let lastFacts = Mutex(RecentAnswers<StorageKey, ObjectFacts>(lifetime: .seconds(3_600), maxCount: 10_000))
+    private let lastFacts: LastFacts
     private let cacheBytes: Int
-    /// What storage cuts objects into; until it has said so, the smallest that it may.
-    private let lastChunkBytes = Atomic<Int>(StorageLimits.chunkBytesRange.lowerBound)
     /// Where the chunks are that are kept; `nil` where none is, and where the system has no such memory.
     let memory: ChunkMemory?
     /// Counts what came from where.
@@ -63,9 +67,13 @@ final class ContentSource: Service {
             let video = try await metadata.find(id, deadline: deadline)
             return try PlayableVideo(video, logger: logger)
         }
+        let lastFacts = LastFacts()
+        self.lastFacts = lastFacts
         let known = RecentAnswers<StorageKey, ObjectFacts>(lifetime: Self.freshness, maxCount: Self.maxRemembered)
         let facts = SharedFetches(known, executor: executor) { (key, deadline) throws(ServiceError) in
-            try await storage.stat(key, deadline: deadline).checked()
+            let facts = try await storage.stat(key, deadline: deadline).checked()
+            lastFacts.note(facts)
+            return facts
         }
         let cache = ChunkCache(capacityBytes: cacheBytes)
         let memory = ChunkMemory(capacityBytes: cacheBytes)
@@ -81,16 +89,25 @@ final class ContentSource: Service {
         }
         parts = SharedFetches(NoMemory(), executor: executor, fetch: read)
         openings = SharedFetches(NoMemory(), executor: executor) { (opening, deadline) throws(ServiceError) in
+            // Who found no facts just before another's opening ended comes here just after it: what it would ask for is there.
+            if let facts = facts.remembered(opening.key),
+                let index = opening.start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes),
+                let chunk = chunks.remembered(facts.address(ofChunk: index))
+            {
+                return Opened(object: OpenedObject(facts: facts, first: chunk), wasRemembered: true)
+            }
             let asked = ContinuousClock.now
             var opened = try await storage.opened(opening, deadline: deadline)
             opened.first = opened.first?.kept(in: memory)
-            // Before the fetch has ended: else whoever came right after it would find nothing, and ask again.
-            facts.keep(opened.facts, to: opening.key, asked: asked)
+            // Before the fetch has ended: else whoever came right after it would find nothing, and ask again. The facts come last:
+            // who finds them looks for the chunk.
             if let chunk = opened.first {
                 let index = chunk.offset / Int64(opened.facts.chunkBytes)
                 chunks.keep(chunk, to: opened.facts.address(ofChunk: index), asked: asked)
             }
-            return opened
+            lastFacts.note(opened.facts)
+            facts.keep(opened.facts, to: opening.key, asked: asked)
+            return Opened(object: opened)
         }
         self.facts = facts
         self.chunks = chunks
@@ -138,38 +155,26 @@ final class ContentSource: Service {
 
     /// An object's facts.
     func facts(_ key: StorageKey, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
-        let sourced = try await facts.answer(to: key, deadline: deadline)
-        if sourced.source == .fetched { noteFacts(sourced.answer) }
-        return sourced.answer
+        try await facts.answer(to: key, deadline: deadline).answer
     }
 
     /// Whether the cache has the chunk in which a reader would begin, as far as can be told without asking: then the facts
     /// alone are worth asking for.
     func likelyHolds(_ key: StorageKey, at start: ReadStart) -> Bool {
-        guard cacheBytes > 0, let facts = lastFacts.withLock({ $0.answer(to: key, now: .now) }),
-            let index = start.chunkIndex(size: facts.size, chunkBytes: facts.chunkBytes)
-        else { return false }
-        return holds(facts.address(ofChunk: index))
-    }
-
-    private func noteFacts(_ facts: ObjectFacts) {
-        lastFacts.withLock { $0.keep(facts, to: facts.key, asked: .now) }
+        lastFacts.address(key, at: start).map(holds) ?? false
     }
 
     /// An object's facts and the chunk at a place, by one call. Both are remembered.
     func open(
         _ key: StorageKey, at start: ReadStart, deadline: Deadline
     ) async throws(ServiceError) -> OpenedObject {
-        let opening = Opening(
-            key: key, start: start.rounded(toChunksOf: lastChunkBytes.load(ordering: .relaxed)))
+        let opening = Opening(key: key, start: start.rounded(toChunksOf: lastFacts.chunkBytes))
         let sourced = try await openings.answer(to: opening, deadline: deadline)
         let opened = sourced.answer
-        if sourced.source == .fetched {
-            lastChunkBytes.store(opened.facts.chunkBytes, ordering: .relaxed)
-            noteFacts(opened.facts)
+        if let chunk = opened.object.first {
+            metrics.count(chunk, from: opened.wasRemembered ? .cache : sourced.source.chunkSource)
         }
-        if let chunk = opened.first { metrics.count(chunk, from: sourced.source.chunkSource) }
-        return opened
+        return opened.object
     }
 
     /// A chunk, if it is in the cache.
