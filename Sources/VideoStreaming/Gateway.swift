@@ -57,8 +57,8 @@ func makeGateway(
         maxTargetBytes: configuration.maxTargetBytes,
         metrics: metrics)
     let answers = MemoryAnswers(
-        content: content, crossOrigin: crossOrigin, maxTargetBytes: configuration.maxTargetBytes, metrics: metrics,
-        logger: logger)
+        content: content, crossOrigin: crossOrigin, maxTargetBytes: configuration.maxTargetBytes,
+        idleTime: configuration.idleTime, metrics: metrics, logger: logger)
     return Application(
         responder: responder,
         server: .gateway(configuration, answers),

@@ -43,6 +43,21 @@ struct ResponseHandlerTests {
         #expect(try sent(on: channel) == [.head(HTTPResponse(status: .ok)), .body(Self.body), .end(nil)])
     }
 
+    @Test func aCloseWaitsForAnAnswerThatWentAnotherWay() throws {
+        let handler = ResponseHandler(stallLimit: .seconds(5))
+        let channel = EmbeddedChannel(handler: handler)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let sent = try #require(handler.promiseOfAnswer())
+        #expect(!handler.isClosing)
+        channel.close(promise: nil)
+        #expect(handler.isClosing)
+        #expect(channel.isActive)
+        sent.succeed()
+        #expect(!channel.isActive)
+        channel.embeddedEventLoop.run()
+        #expect(handler.promiseOfAnswer() == nil)
+    }
+
     @Test func aResponseThatCannotGoOnIsCutAtOnce() throws {
         let channel = try connected()
         answer(on: channel, wholly: false)

@@ -8,6 +8,8 @@ enum MetricCatalogue {
         "millrace_gateway_sent_bytes_total": "Bytes of bodies that connections took.",
         "millrace_gateway_answers_from_memory_total":
             "Requests for content that were answered at once, without a wait for anything.",
+        "millrace_gateway_repeated_ranges_total":
+            "Those of them that differed from the request before in the numbers of their range alone.",
         "millrace_gateway_received_bytes_total": "Bytes of uploads that came in.",
         "millrace_gateway_cut_responses_total":
             "Answers that the gateway ended early, because the bytes could not be had or the process stopped.",

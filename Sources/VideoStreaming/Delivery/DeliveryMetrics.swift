@@ -44,9 +44,11 @@ final class DeliveryMetrics: Sendable {
     private let totalStorage = Atomic<Int>(0)
     private let totalShared = Atomic<Int>(0)
     private let totalFromMemory = Atomic<Int>(0)
+    private let totalRepeated = Atomic<Int>(0)
     private let streams = Atomic<Int>(0)
     private let readAhead = Atomic<Int>(0)
     private let fromMemory: Counter
+    private let repeated: Counter
     private let stall: Metrics.Timer
     private let cacheBytes: Gauge
     private let cacheChunks: Gauge
@@ -60,6 +62,7 @@ final class DeliveryMetrics: Sendable {
         let pairs = ChunkSource.allCases.map { ($0, Counters($0, factory: factory)) }
         counters = Dictionary(uniqueKeysWithValues: pairs)
         fromMemory = Counter(label: "millrace_gateway_answers_from_memory_total", factory: factory)
+        repeated = Counter(label: "millrace_gateway_repeated_ranges_total", factory: factory)
         stall = Metrics.Timer(label: "millrace_gateway_stall_seconds", preferredDisplayUnit: .seconds, factory: factory)
         cacheBytes = Gauge(label: "millrace_gateway_cache_bytes", factory: factory)
         cacheChunks = Gauge(label: "millrace_gateway_cache_chunks", factory: factory)
@@ -78,6 +81,8 @@ final class DeliveryMetrics: Sendable {
 
     /// Requests that were answered at once, from memory alone, since the start.
     var answersFromMemory: Int { totalFromMemory.load(ordering: .relaxed) }
+    /// Those of them that differed from the request before in the numbers of their range alone.
+    var repeatedRanges: Int { totalRepeated.load(ordering: .relaxed) }
     /// Streams that are being delivered.
     var streamsInFlight: Int { streams.load(ordering: .relaxed) }
     /// Bytes that are held or waited for ahead of viewers.
@@ -98,6 +103,13 @@ final class DeliveryMetrics: Sendable {
     func answeredFromMemory() {
         totalFromMemory.add(1, ordering: .relaxed)
         fromMemory.increment()
+    }
+
+    /// Takes account of such a request that differed from the one before it in the numbers of its range alone.
+    func answeredRepeatedRange() {
+        answeredFromMemory()
+        totalRepeated.add(1, ordering: .relaxed)
+        repeated.increment()
     }
 
     /// Takes account of a stream that begins (1) or ends (-1).

@@ -10,8 +10,8 @@ struct MemoryAnswer: Sendable {
     var fields: HTTPFields
     /// The bytes, as pieces of the chunks that have them.
     var pieces: [ByteBuffer]
-    /// Bytes of all pieces.
-    var count: Int
+    /// What the pieces are of the object; `nil` where there are none.
+    var range: ByteRange?
 }
 
 /// The representation that a connection was told of last.
@@ -59,14 +59,23 @@ extension ContentHandler {
         var plan = ResponsePlanner(representation: representation, now: now).plan(method: method, fields: fields)
         switch plan.body {
         case .none:
-            return MemoryAnswer(status: plan.status, fields: plan.fields, pieces: [], count: 0)
+            return MemoryAnswer(status: plan.status, fields: plan.fields, pieces: [])
         case .bytes(let range):
             guard let pieces = pieces(of: range, facts) else { return nil }
             plan.fields.append(HTTPField(name: .serverTiming, value: ServerTiming.fromMemory))
-            return MemoryAnswer(status: plan.status, fields: plan.fields, pieces: pieces, count: Int(range.count))
+            return MemoryAnswer(status: plan.status, fields: plan.fields, pieces: pieces, range: range)
         case .parts, .problem:
             return nil
         }
+    }
+
+    /// A range of the object that was described, in pieces; `nil` where that is no longer what would be said of the video, where
+    /// something is not in memory, and where there is much to send.
+    func piecesFromMemory(of range: ByteRange, id: VideoID, described: DescribedVideo) -> [ByteBuffer]? {
+        guard let video = source.rememberedVideo(id), let facts = source.rememberedFacts(video.key),
+            described.holds(for: video, facts)
+        else { return nil }
+        return pieces(of: range, facts)
     }
 
     private func pieces(of range: ByteRange, _ facts: ObjectFacts) -> [ByteBuffer]? {

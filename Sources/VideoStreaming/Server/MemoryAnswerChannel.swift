@@ -2,9 +2,9 @@ import HummingbirdCore
 import Logging
 import NIOCore
 
-/// HTTP/1.1 as Hummingbird has it, with ``MemoryAnswerHandler`` before the server.
+/// HTTP/1.1 as Hummingbird has it, with ``MemoryAnswerHandler`` before the server and ``RepeatedRangeHandler`` before the parser.
 ///
-/// It stands behind the handler that closes idle connections, so that what is answered from memory counts as a request there.
+/// The first stands behind the handler that closes idle connections, so that what is answered from memory counts as a request there.
 struct MemoryAnswerChannel: ServerChildChannel {
     /// What handles the connection.
     let base: HTTP1Channel
@@ -15,7 +15,12 @@ struct MemoryAnswerChannel: ServerChildChannel {
         base.setup(channel: channel, logger: logger).flatMapThrowing { [answers] value in
             let pipeline = channel.pipeline.syncOperations
             let idle = try pipeline.handler(type: HTTPConnectionStateHandler.self)
-            try pipeline.addHandler(MemoryAnswerHandler(answers), position: .after(idle))
+            let memoryAnswers = MemoryAnswerHandler(answers)
+            try pipeline.addHandler(memoryAnswers, position: .after(idle))
+            let repeated = RepeatedRangeHandler(
+                memory: memoryAnswers, responses: try pipeline.handler(type: ResponseHandler.self),
+                idleTime: answers.idleTime)
+            try pipeline.addHandler(repeated, position: .first)
             if let memory = answers.content.source.memory {
                 try pipeline.addHandler(ChunkSendHandler(memory), position: .first)
             }

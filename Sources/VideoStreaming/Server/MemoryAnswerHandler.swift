@@ -14,6 +14,8 @@ struct MemoryAnswers: Sendable {
     let crossOrigin: CrossOrigin
     /// The longest target of a request.
     let maxTargetBytes: Int
+    /// When a connection counts as idle.
+    let idleTime: Duration
     /// What is counted.
     let metrics: GatewayMetrics
     /// Takes the access log.
@@ -26,18 +28,14 @@ struct MemoryAnswers: Sendable {
 /// Everything else goes on to the server as if this were not there: requests with a body or with the wish to close the
 /// connection, and all as long as the server has an earlier one to answer, or the connection is full. So answers keep
 /// their order, and a viewer who takes nothing is handed no more than the connection holds.
+///
+/// A request that differs from the one before it in the numbers of its range alone is seen by ``RepeatedRangeHandler`` first, which
+/// asks here for what it needs.
 final class MemoryAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
-
-    /// A target, and where it leads. A player asks for the same one again and again.
-    private struct Target {
-        var text: String
-        var id: VideoID
-        var route: Route
-    }
 
     private let answers: MemoryAnswers
     /// The request that came last, until its end has come, too.
@@ -45,9 +43,13 @@ final class MemoryAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// How many requests the server has that it has not answered yet.
     private var atServer = 0
     private var isClosing = false
-    private var target: Target?
+    private var target: ContentTarget?
     private var described: DescribedVideo?
     private var date: (second: HTTPDate, text: String)?
+    /// How many requests have come to their end.
+    private(set) var endedRequests = 0
+    /// What the last request was answered with, if that was one range from memory.
+    private(set) var answered: AnsweredRange?
 
     /// A handler for one connection.
     init(_ answers: MemoryAnswers) {
@@ -57,6 +59,7 @@ final class MemoryAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
+            answered = nil
             if atServer == 0, !isClosing, context.channel.isWritable, Self.mayAnswer(head) {
                 held = head
             } else {
@@ -66,6 +69,7 @@ final class MemoryAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             passOnHeld(context)
             context.fireChannelRead(data)
         case .end:
+            endedRequests += 1
             if let head = held, answer(head, context) {
                 held = nil
             } else {
@@ -121,30 +125,42 @@ final class MemoryAnswerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 extension MemoryAnswerHandler {
     private func answer(_ head: HTTPRequest, _ context: ChannelHandlerContext) -> Bool {
         let started = ContinuousClock.now
-        guard let target = target(of: head),
+        guard let target = target(of: head), let second = HTTPDate.now,
             var answer = answers.content.answerFromMemory(
-                to: head.method, fields: head.headerFields, id: target.id, described: &described),
-            let date = dateText()
+                to: head.method, fields: head.headerFields, id: target.id, described: &described)
         else { return false }
         answers.content.source.metrics.answeredFromMemory()
         answer.fields.append(contentsOf: answers.crossOrigin.fields)
-        answer.fields.append(HTTPField(name: .date, value: date))
+        answer.fields.append(HTTPField(name: .date, value: text(of: second)))
         let response = HTTPResponse(status: answer.status, headerFields: answer.fields)
         context.write(wrapOutboundOut(.head(response)), promise: nil)
         for piece in answer.pieces { context.write(wrapOutboundOut(.body(piece)), promise: nil) }
-        let firstByte = started.duration(to: .now)
+        let firstByte = ContinuousClock.now
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        let ended = EndedExchange(
-            method: head.method, target: target.text, route: target.route.pattern, status: answer.status,
-            sentBytes: Int64(answer.count), outcome: context.channel.isActive ? .complete : .aborted,
-            duration: started.duration(to: .now), timeToFirstByte: answer.count > 0 ? firstByte : nil,
-            trace: answers.logger.logLevel <= .info ? .of(head.headerFields) : nil)
-        ended.log(to: answers.logger)
-        answers.metrics.record(ended)
+        let ended = AnsweredRequest(
+            method: head.method, target: target, status: answer.status, fields: head.headerFields)
+        if answer.status == .partialContent, let range = answer.range, let described {
+            answered = AnsweredRange(request: ended, described: described, range: range, second: second)
+        }
+        tell(of: ended, sentBytes: answer.range?.count ?? 0, started: started, firstByte: firstByte, context)
         return true
     }
 
-    private func target(of head: HTTPRequest) -> Target? {
+    private func tell(
+        of request: AnsweredRequest, sentBytes: Int64, started: ContinuousClock.Instant,
+        firstByte: ContinuousClock.Instant, _ context: ChannelHandlerContext
+    ) {
+        let ended = EndedExchange(
+            method: request.method, target: request.target.text, route: request.target.route.pattern,
+            status: request.status, sentBytes: sentBytes, outcome: context.channel.isActive ? .complete : .aborted,
+            duration: started.duration(to: .now),
+            timeToFirstByte: sentBytes > 0 ? started.duration(to: firstByte) : nil,
+            trace: answers.logger.logLevel <= .info ? .of(request.fields) : nil)
+        ended.log(to: answers.logger)
+        answers.metrics.record(ended)
+    }
+
+    private func target(of head: HTTPRequest) -> ContentTarget? {
         guard let text = head.path else { return nil }
         if let target, target.text == text { return target }
         guard text.utf8.count <= answers.maxTargetBytes else { return nil }
@@ -152,15 +168,38 @@ extension MemoryAnswerHandler {
         guard let route = Route(path: uri.path), case .content(let id) = route,
             let id = try? VideoIDParameter.parse(id, else: QueryParameters(uri.query))
         else { return nil }
-        let found = Target(text: text, id: id, route: route)
+        let found = ContentTarget(text: text, id: id, route: route)
         target = found
         return found
     }
 
-    private func dateText() -> String? {
-        guard let now = HTTPDate.now else { return nil }
-        if let date, date.second == now { return date.text }
-        date = (now, now.description)
-        return date?.text
+    private func text(of second: HTTPDate) -> String {
+        if let date, date.second == second { return date.text }
+        let text = second.description
+        date = (second, text)
+        return text
+    }
+}
+
+// MARK: - Answering again
+
+extension MemoryAnswerHandler {
+    /// Another range of what was answered; `nil` where it has to be asked for in the usual way.
+    func part(_ asked: RangeRequest.Numbers, of answered: AnsweredRange) -> (range: ByteRange, pieces: [ByteBuffer])? {
+        guard atServer == 0, !isClosing, HTTPDate.now == answered.second,
+            let range = RangeSpecifier.bounded(first: asked.first, last: asked.last).resolved(size: answered.size),
+            let pieces = answers.content.piecesFromMemory(
+                of: range, id: answered.request.target.id, described: answered.described)
+        else { return nil }
+        answers.content.source.metrics.answeredRepeatedRange()
+        return (range, pieces)
+    }
+
+    /// Takes account of such a range that was sent.
+    func ended(
+        _ answered: AnsweredRange, sentBytes: Int64, started: ContinuousClock.Instant,
+        firstByte: ContinuousClock.Instant, _ context: ChannelHandlerContext
+    ) {
+        tell(of: answered.request, sentBytes: sentBytes, started: started, firstByte: firstByte, context)
     }
 }

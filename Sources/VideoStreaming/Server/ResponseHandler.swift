@@ -23,6 +23,7 @@ final class ResponseHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let stallLimit: TimeAmount
+    private var context: ChannelHandlerContext?
     private var holdsHead = false
     private var exchange: Exchange?
     private var fullSince: NIODeadline?
@@ -58,6 +59,14 @@ final class ResponseHandler: ChannelDuplexHandler, RemovableChannelHandler {
             return context.write(data, promise: counted(promise, context))
         }
         context.write(data, promise: promise)
+    }
+
+    /// Whether the connection is being closed.
+    var isClosing: Bool { closing != nil }
+
+    /// For the end of an answer that goes to the connection by another way: closing waits for it, too.
+    func promiseOfAnswer() -> EventLoopPromise<Void>? {
+        context.map { counted(nil, $0) }
     }
 
     private func counted(_ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) -> EventLoopPromise<Void>
@@ -113,7 +122,12 @@ final class ResponseHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelWritabilityChanged()
     }
 
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
     func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
         timer?.cancel()
         timer = nil
         exchange = nil
