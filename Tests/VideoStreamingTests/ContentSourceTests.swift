@@ -1,4 +1,5 @@
 import Domain
+import HTTPTypes
 import Logging
 import NIOCore
 import Synchronization
@@ -109,6 +110,27 @@ struct ContentSourceTests {
         source.objectChanged(key)
         _ = try await source.open(key, at: .offset(9_000), deadline: soon)
         #expect(storage.counts.opens == 2)
+    }
+
+    /// Another connection may have learned of it in the meantime.
+    @Test func whatWasSaidOfAnObjectBeforeItChangedIsNotSaidOfItsBytes() async throws {
+        let source = makeSource()
+        let content = ContentHandler(
+            source: source, budget: ReadAheadBudget(maxBytes: 1 << 20), configuration: GatewayConfiguration())
+        _ = try await source.video(id, deadline: soon)
+        _ = try await source.open(key, at: .offset(0), deadline: soon)
+        var described: DescribedVideo?
+        let fields = HTTPFields([HTTPField(name: .range, value: "bytes=0-9")])
+        _ = content.answerFromMemory(to: .get, fields: fields, id: id, described: &described)
+        let said = try #require(described)
+        let range = try #require(ByteRange(first: 10, last: 29))
+        let pieces = content.piecesFromMemory(of: range, id: id, described: said)
+        #expect(pieces?.count == 1 && pieces?.first == bytes.getSlice(at: 10, length: 20))
+        storage.put(key, bytes: bytes, version: try GatewayFixture.version("v2"))
+        source.objectChanged(key)
+        #expect(content.piecesFromMemory(of: range, id: id, described: said) == nil)
+        _ = try await source.open(key, at: .offset(0), deadline: soon)
+        #expect(content.piecesFromMemory(of: range, id: id, described: said) == nil)
     }
 
     @Test func factsAreRememberedUntilAnEventTellsOfAChange() async throws {

@@ -2,24 +2,38 @@
 
 As it comes, moto reads the whole blob into memory for each range that is asked for, and holds all parts several times in
 memory while it puts them together: a film could not be tried on it. Nothing of what it answers is changed, but for a
-checksum of the whole blob that nobody has asked for. Run as a program, in an environment that has `moto`, of exactly the
-version in object_stores.txt, with moto's own arguments.
+checksum of the whole blob that nobody has asked for. Connections are kept, as S3 keeps them; Werkzeug, which serves moto,
+closes each after one answer. Run as a program, in an environment that has `moto`, of exactly the version in
+object_stores.txt.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
+import signal
+import socket
+import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator
 from hashlib import md5
 
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.s3.models import FakeKey, FakeMultipart, MultipartChecksumBuilder
 from moto.s3.responses import S3Response
-from moto.server import main
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
+from werkzeug.exceptions import ClientDisconnected, InternalServerError
+from werkzeug.serving import run_simple
+from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import LimitedStream
 
+# Of what a body still has when its answer is there, this much is read at a time.
+BLOCK_BYTES = 1 << 16
+# A status without a body has no length either (RFC 9110 section 8.6).
+WITHOUT_BODY = (204, 304)
 RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 _whole_value = FakeKey.value
@@ -105,9 +119,81 @@ def complete(upload: FakeMultipart, body: Iterator[tuple[int, str]]):
     return joined, tag, checksums.build() if algorithm is not None else None
 
 
+class Handler(MotoRequestHandler):
+    """As moto's, but a connection takes any number of requests, one after the other, and only refusals are logged."""
+
+    protocol_version = "HTTP/1.1"
+    # For a client that says nothing; longer than Millrace's keeps a connection without a request.
+    timeout = 120
+
+    def setup(self) -> None:
+        super().setup()
+        # Head and body are sent one after the other: without this the end of a body waits for an acknowledgement.
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if int(code) >= 400:
+            super().log_request(code, size)
+
+    def run_wsgi(self) -> None:
+        # A request that waits for leave to send its body has it by now, from `http.server`.
+        environ = self.make_environ()
+        if "wsgi.input_terminated" not in environ:
+            # The next request follows the body, so nobody may read on.
+            environ["wsgi.input"] = LimitedStream(self.rfile, int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input_terminated"] = True
+        try:
+            self.answer(*self.response_to(environ))
+            while environ["wsgi.input"].read(BLOCK_BYTES):
+                pass
+        except (ConnectionError, ClientDisconnected) as error:
+            self.close_connection = True
+            self.connection_dropped(error)
+
+    def response_to(self, environ: dict):
+        try:
+            return run_wsgi_app(self.server.app, environ)
+        except (ConnectionError, ClientDisconnected):
+            raise
+        except Exception:
+            traceback.print_exc()
+            return run_wsgi_app(InternalServerError(), environ)
+
+    def answer(self, pieces: Iterator[bytes], status: str, headers) -> None:
+        number, _, reason = status.partition(" ")
+        self.send_response(int(number), reason)
+        for name, field in headers:
+            self.send_header(name, field)
+        if "Content-Length" not in headers and self.command != "HEAD" and int(number) not in WITHOUT_BODY:
+            # Where its length is not known, the end of a body is the end of the connection.
+            self.send_header("Connection", "close")
+        self.end_headers()
+        try:
+            for piece in pieces:
+                self.wfile.write(piece)
+        except Exception:
+            # Nobody may take what has come for the whole answer.
+            self.close_connection = True
+            raise
+        finally:
+            getattr(pieces, "close", lambda: None)()
+
+
 S3Response.get_object = get_object
 FakeKey.value = property(value, set_value)
 FakeMultipart.complete = complete
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # moto's own server looks through the folders of all services that it knows, for each request, to find which is meant.
+    app = create_backend_app("s3")
+    run_simple(chosen.host, chosen.port, app, threaded=True, request_handler=Handler)
+
 
 if __name__ == "__main__":
     main()

@@ -6,7 +6,7 @@ import NIOCore
 /// as the kernel takes for sending 64 KiB.
 ///
 /// What is answered here is what ``MemoryAnswerHandler`` has just answered on this connection, and would answer again: it is asked
-/// whether it is free, whether the object is still the same, and whether the bytes are in memory. At the latest after a second,
+/// whether the object is still the same, and whether the bytes are in memory. At the latest after a second,
 /// or an eighth of the time after which a connection is idle, a request goes the whole way once more; so the date is
 /// right, and the connection counts as used.
 ///
@@ -36,6 +36,7 @@ final class RepeatedRangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     private let memory: MemoryAnswerHandler
     private let responses: ResponseHandler
     private let lifetime: Duration
+    /// `nil` as soon as anything has gone on from here: so answers keep their order, and nothing is answered after a wish to close.
     private var last: Exchange?
     /// Whether the next byte from the socket is the first of a request.
     private var isAtStart = true
