@@ -19,7 +19,7 @@ final class RepeatedRangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     typealias OutboundOut = IOData
 
     /// A request, and what it was answered with.
-    private final class Exchange {
+    private final class Learned {
         let request: RangeRequest
         let head: RangeHead
         let answered: AnsweredRange
@@ -37,7 +37,7 @@ final class RepeatedRangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
     private let responses: ResponseHandler
     private let lifetime: Duration
     /// `nil` as soon as anything has gone on from here: so answers keep their order, and nothing is answered after a wish to close.
-    private var last: Exchange?
+    private var last: Learned?
     /// Whether the next byte from the socket is the first of a request.
     private var isAtStart = true
     /// The first bytes that were sent since a request came that may be learned.
@@ -83,10 +83,10 @@ final class RepeatedRangeHandler: ChannelDuplexHandler, RemovableChannelHandler 
         guard let head, let answered = memory.answered, let request = RangeRequest(bytes),
             let head = RangeHead(head, range: answered.range, size: answered.size)
         else { return }
-        last = Exchange(request: request, head: head, answered: answered, goodUntil: .now + lifetime)
+        last = Learned(request: request, head: head, answered: answered, goodUntil: .now + lifetime)
     }
 
-    private func answer(_ bytes: ByteBuffer, as last: Exchange, _ context: ChannelHandlerContext) -> Bool {
+    private func answer(_ bytes: ByteBuffer, as last: Learned, _ context: ChannelHandlerContext) -> Bool {
         let started = ContinuousClock.now
         guard started < last.goodUntil, !responses.isClosing, context.channel.isWritable,
             let asked = last.request.numbers(in: bytes), let part = memory.part(asked, of: last.answered)
