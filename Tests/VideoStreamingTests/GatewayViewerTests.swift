@@ -19,7 +19,7 @@ struct GatewayViewerTests {
         fixture.putVideo(bytes: Self.videoBytes, chunkBytes: Self.chunkBytes)
         let gate = InMemoryGate()
         fixture.storage.onRead { (call, deadline) async throws(ServiceError) in
-            if call > 8 { try await gate.pass(deadline: deadline) }
+            if call > 5 { try await gate.pass(deadline: deadline) }
         }
         let (storage, log) = (fixture.storage, fixture.log)
         try await fixture.serve { port in
@@ -28,7 +28,7 @@ struct GatewayViewerTests {
                 _ = try await connection.head()
                 // Leaves with bytes unread, as a browser does: the kernel answers the rest with a reset.
                 await ChunkStreamTests.settle { storage.counts }
-                // A window of four; one of them may have been asked for before the ninth call, and be there.
+                // A window of four; one of them may have been asked for before the sixth call, and be there.
                 #expect((3...4).contains(storage.counts.readsInFlight))
             }
             let left = ContinuousClock.now
@@ -37,7 +37,7 @@ struct GatewayViewerTests {
             }
             #expect(storage.counts.readsInFlight == 0)
             #expect(storage.counts.cancelledReads >= 3)
-            #expect((11...12).contains(storage.counts.reads))
+            #expect((8...9).contains(storage.counts.reads))
             while log.requests.isEmpty, left.duration(to: .now) < .seconds(30) {
                 try await Task.sleep(for: .milliseconds(5))
             }
@@ -109,25 +109,6 @@ struct GatewayViewerTests {
         #expect(line["outcome"] == "aborted")
         #expect(line["status"] == "none")
         #expect(!log.lines.contains { $0.message == "request failed" })
-    }
-
-    @Test func aBodyDoesNotRunAheadOfItsEventLoop() async throws {
-        let loop = EventLoopGroupProvider.singleton.eventLoopGroup.any()
-        let pacer = WritePacer(eventLoop: loop, socket: nil)
-        let released = Tally()
-        loop.execute { while released.count == 0 {} }
-        // The first write need not wait; if it did, this test would never end.
-        try await pacer.wrote(1)
-        let done = Tally()
-        async let second: Void = {
-            try await pacer.wrote(1)
-            done.up()
-        }()
-        try await Task.sleep(for: .milliseconds(100))
-        #expect(done.count == 0)
-        released.up()
-        try await second
-        #expect(done.count == 1)
     }
 
     @Test func theAccessLogSaysWhatWasSent() async throws {

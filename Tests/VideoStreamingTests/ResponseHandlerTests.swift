@@ -1,4 +1,5 @@
 import HTTPTypes
+import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
@@ -97,5 +98,137 @@ struct ResponseHandlerTests {
         #expect(try channel.readInbound(as: HTTPRequestPart.self) == nil)
         channel.flush()
         #expect(!channel.isActive)
+    }
+
+    // MARK: - Pieces
+
+    private func exchange() -> Exchange {
+        Exchange(
+            request: HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/"), route: "/", status: .ok,
+            started: .now, trace: nil, logger: Logger(label: "test"), metrics: GatewayMetrics())
+    }
+
+    /// So many pieces of so many bytes, each of which is counted when it is asked for.
+    private func pieces(_ count: Int, bytes: Int, asked: Tally) -> ReadyPieces {
+        let piece = ByteBuffer(repeating: 7, count: bytes)
+        asked.up()
+        return ReadyPieces(piece) { asked.count < count && asked.up() <= count ? piece : nil }
+    }
+
+    private func send(
+        _ pieces: ReadyPieces, on channel: EmbeddedChannel
+    ) -> (sending: ResponseHandler.Sending, ended: Tally, failed: Tally) {
+        let sending = ResponseHandler.Sending(pieces, exchange: exchange())
+        let (ended, failed) = (Tally(), Tally())
+        let done = channel.triggerUserOutboundEvent(sending)
+        done.whenSuccess { ended.up() }
+        done.whenFailure { _ in failed.up() }
+        return (sending, ended, failed)
+    }
+
+    @Test func aPieceIsAskedForWhenTheSocketHasTakenTheOneBefore() throws {
+        let socket = FullSocket()
+        let channel = EmbeddedChannel(handlers: [socket, ResponseHandler(stallLimit: .seconds(5))])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let asked = Tally()
+        let pieces = pieces(3, bytes: 100_000, asked: asked)
+        let (sending, ended, failed) = send(pieces, on: channel)
+        for taken in 1...3 {
+            #expect(asked.count == taken)
+            #expect(ended.count == 0)
+            socket.takeOne()
+        }
+        #expect(ended.count == 1)
+        #expect(failed.count == 0)
+        #expect(pieces.isAtEnd)
+        #expect(!sending.givesWay)
+        #expect(socket.bytes == 300_000)
+    }
+
+    @Test func aViewerWhoTakesEverythingAtOnceGivesWay() throws {
+        let channel = try connected()
+        let asked = Tally()
+        let pieces = pieces(20, bytes: 100_000, asked: asked)
+        let first = send(pieces, on: channel)
+        #expect(first.ended.count == 1)
+        #expect(first.sending.givesWay)
+        #expect(!pieces.isAtEnd)
+        // The sixth makes it more than 512 KiB.
+        #expect(asked.count == 6)
+        var last = first
+        while !pieces.isAtEnd { last = send(pieces, on: channel) }
+        #expect(!last.sending.givesWay)
+        #expect(try sent(on: channel).count == 20)
+    }
+
+    @Test func whatIsAbandonedEnds() throws {
+        let socket = FullSocket()
+        let channel = EmbeddedChannel(handlers: [socket, ResponseHandler(stallLimit: .seconds(5))])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let asked = Tally()
+        let (sending, ended, failed) = send(pieces(3, bytes: 10, asked: asked), on: channel)
+        // Somebody else's.
+        channel.triggerUserOutboundEvent(ResponseHandler.Abandoned(), promise: nil)
+        #expect(failed.count == 0)
+        sending.abandon()
+        channel.triggerUserOutboundEvent(ResponseHandler.Abandoned(), promise: nil)
+        #expect(failed.count == 1)
+        socket.takeOne()
+        #expect(asked.count == 1)
+        #expect(ended.count == 0)
+    }
+
+    @Test func aConnectionThatClosesEndsWhatIsBeingSent() throws {
+        let socket = FullSocket()
+        let channel = EmbeddedChannel(handlers: [socket, ResponseHandler(stallLimit: .seconds(5))])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let (_, ended, failed) = send(pieces(3, bytes: 10, asked: Tally()), on: channel)
+        channel.close(promise: nil)
+        channel.embeddedEventLoop.run()
+        #expect((ended.count, failed.count) == (0, 1))
+        // And so does what comes later.
+        let late = send(pieces(3, bytes: 10, asked: Tally()), on: channel)
+        #expect((late.ended.count, late.failed.count) == (0, 1))
+        socket.failAll()
+    }
+
+    @Test func aViewerWhoTakesNoPieceInTimeIsCut() throws {
+        let socket = FullSocket()
+        let channel = EmbeddedChannel(handlers: [socket, ResponseHandler(stallLimit: .seconds(5))])
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        let (_, _, failed) = send(pieces(9, bytes: 10, asked: Tally()), on: channel)
+        for _ in 0..<3 {
+            channel.embeddedEventLoop.advanceTime(by: .seconds(4))
+            socket.takeOne()
+        }
+        #expect(channel.isActive)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(9))
+        #expect(!channel.isActive)
+        #expect(failed.count == 1)
+        socket.failAll()
+    }
+}
+
+/// A socket that takes what it is told to, and is full until then.
+private final class FullSocket: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPResponsePart
+
+    private var waiting: [(Int, EventLoopPromise<Void>?)] = []
+    private(set) var bytes = 0
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .body(let piece) = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
+        waiting.append((piece.readableBytes, promise))
+    }
+
+    func takeOne() {
+        let (count, promise) = waiting.removeFirst()
+        bytes += count
+        promise?.succeed()
+    }
+
+    func failAll() {
+        for (_, promise) in waiting { promise?.fail(ChannelError.ioOnClosedChannel) }
+        waiting = []
     }
 }

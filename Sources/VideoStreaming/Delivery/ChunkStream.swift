@@ -1,5 +1,6 @@
 import Domain
 import NIOCore
+import Synchronization
 
 /// Delivers a range of an object in order, reading ahead of the viewer by a bounded window of chunks.
 ///
@@ -9,7 +10,8 @@ import NIOCore
 /// chunk before. All but the one that the viewer waits for come out of the ``ReadAheadBudget``. When it returns or throws,
 /// it waits for nothing any more.
 ///
-/// What the cache has is not read ahead. A chunk that fails when it is read ahead is not tried again before the viewer needs
+/// What the cache has is not read ahead; as long as it has all that the window has room for, one chunk is sent after the other without
+/// a task being woken. A chunk that fails when it is read ahead is not tried again before the viewer needs
 /// it: so a system in trouble is asked by each stream for one chunk at a time only.
 struct ChunkStream: Sendable {
     /// Reads and checks the chunks.
@@ -31,10 +33,8 @@ struct ChunkStream: Sendable {
 
     /// What is read ahead of the viewer.
     private struct Ahead {
-        var window: ReadAheadWindow
+        var position: ReadAheadPosition
         var part: ReadAheadBudget.Part
-        /// The first chunk that has not been looked at yet.
-        var next: Int64
         /// Chunks that were asked for, and what has come of it so far.
         var asked: [Int64: Result<Chunk, ServiceError>?] = [:]
     }
@@ -43,46 +43,65 @@ struct ChunkStream: Sendable {
 
     /// Delivers the bytes.
     ///
-    /// - Parameter send: Takes the next bytes; returns when the viewer has room for more.
+    /// - Parameter sink: Takes the bytes.
     /// - Throws: ``StreamFailure``, or `CancellationError` when the task was cancelled.
-    @concurrent func deliver(to send: @concurrent (ByteBuffer) async throws -> Void) async throws {
+    @concurrent func deliver(to sink: some BodySink) async throws {
         let indexes = range.chunkIndexes(chunkBytes: chunkBytes)
         guard indexes.count > 1 else {
-            let index = indexes.lowerBound
-            return try await hand(try await needed(index, since: .now), at: index, to: send)
+            let bytes = try piece(try await needed(indexes.lowerBound, since: .now), at: indexes.lowerBound)
+            return try await hand(ReadyPieces(bytes), to: sink)
         }
         try await withThrowingTaskGroup(of: Arrival.self) { group in
-            var ahead = Ahead(
-                window: ReadAheadWindow(limit: reader.limits.readAheadChunks), part: budget.enter(),
-                next: indexes.lowerBound + 1)
+            let window = ReadAheadWindow(limit: reader.limits.readAheadChunks)
+            var ahead = Ahead(position: ReadAheadPosition(indexes, window: window), part: budget.enter())
             var lastProgress = ContinuousClock.now
-            for index in indexes {
-                readAhead(of: index, upTo: indexes.upperBound, &ahead, in: &group)
-                let chunk: Chunk
+            while !ahead.position.isAtEnd {
+                readAhead(&ahead, in: &group)
+                let index = ahead.position.index
                 let wasAskedFor = ahead.asked[index] != nil
-                if wasAskedFor {
-                    chunk = try await arrived(index, &ahead, in: &group, since: lastProgress)
+                let chunk =
+                    wasAskedFor
+                    ? try await arrived(index, &ahead, in: &group, since: lastProgress)
+                    : try await needed(index, since: lastProgress)
+                let bytes = try piece(chunk, at: index)
+                if ahead.asked.isEmpty {
+                    let position = Mutex(ahead.position)
+                    try await hand(ReadyPieces(bytes) { position.withLock { nextFromMemory(&$0) } }, to: sink)
+                    ahead.position = position.withLock { $0 }
                 } else {
-                    chunk = try await needed(index, since: lastProgress)
+                    try await hand(ReadyPieces(bytes), to: sink)
                 }
-                try await hand(chunk, at: index, to: send)
                 if wasAskedFor { ahead.part.giveBack(chunkBytes) }
                 lastProgress = .now
-                ahead.window.advance()
+                ahead.position.advance()
             }
         }
     }
 
+    /// The bytes of the next chunk, if the cache has it and all that there is to look at ahead of it.
+    private func nextFromMemory(_ position: inout ReadAheadPosition) -> ByteBuffer? {
+        var next = position
+        next.advance()
+        while let index = next.toLookAt {
+            guard reader.holds(index) else { return nil }
+            next.looked()
+        }
+        guard !next.isAtEnd, let chunk = try? reader.remembered(next.index),
+            let bytes = try? piece(chunk, at: next.index)
+        else { return nil }
+        position = next
+        return bytes
+    }
+
     /// Asks for the chunks that the window has room for, unless the cache has them.
-    private func readAhead(of index: Int64, upTo last: Int64, _ ahead: inout Ahead, in group: inout Group) {
-        ahead.next = max(ahead.next, index + 1)
-        while ahead.next <= last, ahead.next - index < Int64(ahead.window.chunks) {
-            if !reader.holds(ahead.next) {
+    private func readAhead(_ ahead: inout Ahead, in group: inout Group) {
+        while let index = ahead.position.toLookAt {
+            if !reader.holds(index) {
                 guard ahead.part.take(chunkBytes) else { return }
-                ahead.asked.updateValue(nil, forKey: ahead.next)
-                startReading(ahead.next, in: &group)
+                ahead.asked.updateValue(nil, forKey: index)
+                startReading(index, in: &group)
             }
-            ahead.next += 1
+            ahead.position.looked()
         }
     }
 
@@ -136,15 +155,18 @@ struct ChunkStream: Sendable {
         }
     }
 
-    @concurrent private func hand(
-        _ chunk: Chunk, at index: Int64, to send: @concurrent (ByteBuffer) async throws -> Void
-    ) async throws {
+    /// What of a chunk is in the range.
+    private func piece(_ chunk: Chunk, at index: Int64) throws -> ByteBuffer {
         guard chunk.offset == index * Int64(chunkBytes), let bytes = chunk.piece(of: range) else {
             throw StreamFailure.source(
                 ServiceError(.corrupt, "The chunk at \(chunk.offset) is not chunk \(index) of \(range)."))
         }
+        return bytes
+    }
+
+    private func hand(_ pieces: ReadyPieces, to sink: some BodySink) async throws {
         do {
-            try await send(bytes)
+            try await sink.send(pieces)
         } catch {
             throw StreamFailure.viewer(error)
         }

@@ -22,20 +22,20 @@ struct ContentStream: Sendable {
 
     /// Delivers the pieces. See ``ChunkStream/deliver(to:)``.
     ///
-    /// - Parameter send: Takes the next bytes; returns when the viewer has room for more.
+    /// - Parameter sink: Takes the bytes.
     /// - Throws: ``StreamFailure``, or `CancellationError` when the task was cancelled.
-    @concurrent func deliver(to send: @concurrent (ByteBuffer) async throws -> Void) async throws {
+    @concurrent func deliver(to sink: some BodySink) async throws {
         reader.source.metrics.streams(1)
         defer { reader.source.metrics.streams(-1) }
         var first: Chunk? = first
         for segment in segments {
             switch segment {
             case .range(let range):
-                try await ChunkStream(reader: reader, range: range, first: first, budget: budget).deliver(to: send)
+                try await ChunkStream(reader: reader, range: range, first: first, budget: budget).deliver(to: sink)
                 first = nil
             case .text(let text):
                 do {
-                    try await send(ByteBuffer(string: text))
+                    try await sink.send(ReadyPieces(ByteBuffer(string: text)))
                 } catch {
                     throw StreamFailure.viewer(error)
                 }

@@ -15,3 +15,42 @@ struct ReadAheadWindow: Sendable {
         chunks = min(limit, chunks * 2)
     }
 }
+
+/// Where a stream is in its range, and how far ahead of that it has looked.
+struct ReadAheadPosition: Sendable {
+    /// The chunk that the viewer is given.
+    private(set) var index: Int64
+    /// The last chunk of the range.
+    let last: Int64
+    /// The first chunk that was not looked at yet.
+    private var next: Int64
+    private var window: ReadAheadWindow
+
+    /// The begin of a range of chunks.
+    init(_ indexes: ClosedRange<Int64>, window: ReadAheadWindow) {
+        index = indexes.lowerBound
+        last = indexes.upperBound
+        next = indexes.lowerBound + 1
+        self.window = window
+    }
+
+    /// Whether the viewer has been given all.
+    var isAtEnd: Bool { index > last }
+
+    /// The next chunk to look at, while the window has room.
+    var toLookAt: Int64? {
+        next <= last && next - index < Int64(window.chunks) ? next : nil
+    }
+
+    /// Takes note that the chunk ``toLookAt`` is there or asked for.
+    mutating func looked() {
+        next += 1
+    }
+
+    /// Takes note that the viewer took a chunk.
+    mutating func advance() {
+        index += 1
+        next = max(next, index + 1)
+        window.advance()
+    }
+}

@@ -20,16 +20,18 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
     /// What handles the connection.
     let base: Base
 
-    /// How much may wait for the socket before the next write waits, and when it goes on. NIO's own 64 KiB are less than a
-    /// chunk, so that each one would stop its stream and start it again; with these a chunk goes in, and the next one waits.
+    /// How much may wait for the socket before the connection counts as full, and when it no longer does. NIO's own 64 KiB are less
+    /// than a chunk, so that everybody would be told of each one; with these that is so only for who asks for one thing after the
+    /// other and takes none of it.
     private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
         .init(low: 128 * 1_024, high: 384 * 1_024)
     }
 
     /// How much the kernel takes that it has not sent yet (Linux, tcp(7) and ip-sysctl, `tcp_notsent_lowat`). Without a bound it
     /// takes up to 4 MiB for each viewer, as fast as memory can be copied: measured, 500 viewers who came at once waited for their
-    /// first bytes until the others' buffers were full.
-    private static var unsentBytes: Int { 128 * 1_024 }
+    /// first bytes until the others' buffers were full. It asks for more when half of it is sent; with less than this, a viewer's
+    /// chunk takes several such rounds.
+    private static var unsentBytes: Int { 256 * 1_024 }
     private static var unsentOption: ChannelOptions.Types.SocketOption {
         .init(level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT))
     }

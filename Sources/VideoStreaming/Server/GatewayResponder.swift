@@ -169,16 +169,10 @@ extension GatewayResponder {
             // No length here: Hummingbird would give a 304 the length 0.
             body: ResponseBody(contentLength: nil) { [body, fields] writer in
                 exchange.begin()
-                if case .stream = body {
-                    context.channel.triggerUserOutboundEvent(
-                        ResponseHandler.Begun(exchange: exchange), promise: nil)
-                }
                 do {
-                    let pacer = WritePacer(
-                        eventLoop: context.channel.eventLoop, socket: context.isStream ? nil : context.channel)
                     // The server asks for the body when the task of the trace is over.
                     try await ServiceContext.withValue(trace) {
-                        try await Self.write(body, to: &writer, pacer: pacer, exchange: exchange)
+                        try await Self.write(body, to: &writer, on: context.channel, exchange: exchange)
                     }
                     try await writer.finish(nil)
                     exchange.end(.complete)
@@ -199,7 +193,7 @@ extension GatewayResponder {
     }
 
     @concurrent private static func write(
-        _ body: Reply.Body, to writer: inout any ResponseBodyWriter, pacer: WritePacer, exchange: Exchange
+        _ body: Reply.Body, to writer: inout any ResponseBodyWriter, on channel: any Channel, exchange: Exchange
     ) async throws {
         switch body {
         case .none:
@@ -212,11 +206,8 @@ extension GatewayResponder {
             }
             exchange.sent(buffer.readableBytes)
         case .stream(let stream):
-            try await stream.deliver { bytes in
-                try await writer.write(bytes)
-                exchange.sent(bytes.readableBytes)
-                try await pacer.wrote(bytes.readableBytes)
-            }
+            // Beside the server's writer, which wakes a task for each piece; head and end go by it, and nothing waits in it.
+            try await stream.deliver(to: BodySender(channel: channel, exchange: exchange))
         }
     }
 
