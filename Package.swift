@@ -96,8 +96,8 @@ let package = Package(
         .target(
             name: "ServiceKit",
             dependencies: [
-                configuration, hummingbird, httpTypes, nio, nioPosix, lifecycle, signals, logging, metrics, coreMetrics,
-                instrumentation, tracing, serviceContext,
+                "CLinux", configuration, hummingbird, httpTypes, nio, nioPosix, lifecycle, signals, logging, metrics,
+                coreMetrics, instrumentation, tracing, serviceContext,
             ],
             exclude: ["METRICS.md"],
             swiftSettings: settings),

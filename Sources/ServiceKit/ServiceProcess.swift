@@ -42,6 +42,7 @@ public enum ServiceProcess {
             exit(isReady ? 0 : 1)
         default: break
         }
+        FreedMemory.keepSome()
         var end = ProcessEnd(name: name)
         do {
             let format = try settings.choice(

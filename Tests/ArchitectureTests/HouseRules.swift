@@ -17,7 +17,10 @@ enum HouseRules {
         "RPC": Allowance(anywhere: ["Domain"], confined: ["AMQP": ["Transport/AMQP/", "Events/"]]),
         "Contracts": Allowance(anywhere: ["Domain", "RPC", "CISAL"]),
         "ServiceKit": Allowance(
-            confined: ["NIOPosix": ["Health/HealthInquiry.swift", "Metrics/MetricsRegistry+HTTP.swift"]]),
+            confined: [
+                "CLinux": ["FreedMemory.swift"],
+                "NIOPosix": ["Health/HealthInquiry.swift", "Metrics/MetricsRegistry+HTTP.swift"],
+            ]),
         "VideoStreaming": Allowance(
             anywhere: ["Domain", "Contracts", "ServiceKit"],
             confined: [

@@ -38,11 +38,13 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
         var table = FlightTable<Key>()
         var waiters: [FlightTable<Key>.WaiterID: Waiter] = [:]
         var tasks: [FlightTable<Key>.FlightID: Task<Void, Never>] = [:]
+        /// Who keeps the time, while there is none to keep.
+        var restingKeeper: UnsafeContinuation<Void, Never>?
         var lastForgotten: ContinuousClock.Instant?
         var isClosed = false
     }
 
-    /// How exactly deadlines are kept; one wake-up in 25 ms costs nothing that can be measured.
+    /// How exactly deadlines are kept, while somebody waits.
     private let tick = Duration.milliseconds(25)
     private let executor: (any TaskExecutor)?
     private let fetch: Fetch
@@ -136,6 +138,7 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
     }
 
     private func enter(_ key: Key, _ deadline: Deadline, _ ticket: Ticket, _ waiter: Waiter) {
+        var keeper: UnsafeContinuation<Void, Never>?
         let refusal: Result<Answer, ServiceError>? = state.withLock { state in
             guard !state.isClosed else {
                 return .failure(ServiceError(.unavailable, "This process is shutting down."))
@@ -148,9 +151,11 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
                 return .failure(.leftBehind)
             }
             state.waiters[id] = waiter
+            keeper = state.restingKeeper.take()
             if let flight { state.tasks[flight] = begin(flight, key, deadline) }
             return nil
         }
+        keeper?.resume()
         if let refusal { waiter.resume(returning: refusal) }
     }
 
@@ -195,10 +200,31 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
 
     private func keepTime() async {
         while !Task.isCancelled {
+            await rest()
             let overdue = state.withLock { $0.table.waiterCount == 0 ? [] : $0.table.overdue(now: .now) }
             for id in overdue { dismiss(id, with: ServiceError(.deadlineExceeded, "No answer came in time.")) }
             try? await Task.sleep(for: tick)
         }
+    }
+
+    /// Waits as long as nobody waits: a process with nothing to do is not woken 40 times a second.
+    private func rest() async {
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { keeper in
+                let mayRest = state.withLock { state in
+                    guard state.table.waiterCount == 0, !Task.isCancelled else { return false }
+                    state.restingKeeper = keeper
+                    return true
+                }
+                if !mayRest { keeper.resume() }
+            }
+        } onCancel: {
+            wakeKeeper()
+        }
+    }
+
+    private func wakeKeeper() {
+        state.withLock { $0.restingKeeper.take() }?.resume()
     }
 }
 

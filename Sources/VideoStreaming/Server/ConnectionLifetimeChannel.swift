@@ -31,7 +31,7 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
     /// takes up to 4 MiB for each viewer, as fast as memory can be copied: measured, 500 viewers who came at once waited for their
     /// first bytes until the others' buffers were full. It asks for more when half of it is sent; with less than this, a viewer's
     /// chunk takes several such rounds.
-    private static var unsentBytes: Int { 256 * 1_024 }
+    private static var unsentBytes: Int { 48 * 1_024 }
     private static var unsentOption: ChannelOptions.Types.SocketOption {
         .init(level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT))
     }

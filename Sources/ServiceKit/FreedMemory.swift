@@ -1,0 +1,26 @@
+internal import CLinux
+
+#if canImport(Glibc)
+    internal import Glibc
+#endif
+
+/// What the C library does with memory that is freed.
+///
+/// Left alone, glibc gives what is freed at the end of a heap back to the kernel as soon as that is twice its threshold for large
+/// blocks, and the next chunk of a video is written to pages that the kernel has to find and to blank again. Measured with a
+/// gateway that keeps nothing: a tenth of its processor time for reads of 64 KiB. (mallopt(3).)
+enum FreedMemory {
+    /// How much each heap keeps. There are at most eight heaps for each core, and a process uses as many as it has threads that
+    /// allocate.
+    private static let keptBytes: CInt = 4 << 20
+    /// Larger blocks are the kernel's at once. Blocks of uploads and chunks are smaller.
+    private static let largeBlockBytes: CInt = 4 << 20
+
+    /// Call it before the process has a second thread.
+    static func keepSome() {
+        #if canImport(Glibc)
+            mallopt(M_TRIM_THRESHOLD, keptBytes)
+            mallopt(M_MMAP_THRESHOLD, largeBlockBytes)
+        #endif
+    }
+}
