@@ -15,7 +15,7 @@ struct ChunkStreamTests {
 
     private func makeStream(
         first: Int64 = 0, last: Int64? = nil, window: Int = 4, chunkDeadline: Duration = .seconds(60),
-        stall: Duration = .seconds(60), readAheadBytes: Int = 1 << 20
+        stall: Duration = .seconds(60), readAheadBytes: Int = 1 << 20, cacheBytes: Int = 0
     ) async throws -> ChunkStream {
         let key = try StorageKey("a.mp4")
         let facts = storage.put(
@@ -24,7 +24,7 @@ struct ChunkStreamTests {
             readAheadChunks: window, chunkDeadline: chunkDeadline, stallBudget: stall,
             firstRetryPause: .milliseconds(5), maxRetryPause: .milliseconds(20))
         let source = ContentSource(
-            metadata: InMemoryMetadata(), storage: storage, cacheBytes: 0, logger: Logger(label: "test"))
+            metadata: InMemoryMetadata(), storage: storage, cacheBytes: cacheBytes, logger: Logger(label: "test"))
         let reader = ChunkReader(source: source, facts: facts, limits: limits)
         let range = try #require(ByteRange(first: first, last: last ?? facts.size - 1))
         let start = range.chunkIndexes(chunkBytes: Self.chunkBytes).lowerBound
@@ -73,6 +73,31 @@ struct ChunkStreamTests {
         let result = try await delivered(makeStream(first: first, last: last))
         #expect(result.bytes == bytes.getSlice(at: Int(first), length: Int(last - first + 1)))
         #expect(storage.counts.reads == Int(last / 4_096 - first / 4_096 + 1))
+    }
+
+    @Test func whatIsInMemoryIsSentInOneGoAndTheRestIsReadAheadInTime() async throws {
+        // A chunk of the storage in memory counts with all of its object.
+        let stream = try await makeStream(window: 4, cacheBytes: 1 << 26)
+        for index in 0..<10 { _ = try await stream.reader.read(Int64(index), deadline: .after(.seconds(60))) }
+        #expect(storage.counts.reads == 10)
+        let (runs, taken) = (Tally(), Tally())
+        let received = Mutex(ByteBuffer())
+        let storage = storage
+        let take: @Sendable (ByteBuffer) async throws -> Void = { piece in
+            received.withLock { _ = $0.writeImmutableBuffer(piece) }
+            // The viewer is given chunk 8; with it the window holds four, of which 10 and 11 are not in memory.
+            guard taken.up() == 9 else { return }
+            let began = ContinuousClock.now
+            while !Set(storage.counts.indexes).isSuperset(of: [10, 11]), began.duration(to: .now) < .seconds(10) {
+                try await Task.sleep(for: .milliseconds(2))
+            }
+            #expect(Set(storage.counts.indexes).isSuperset(of: [10, 11]))
+        }
+        try await stream.deliver(to: TakingSink(began: { runs.up() }, take: take))
+        #expect(received.withLock { $0 } == bytes)
+        #expect(storage.counts.indexes.sorted() == Array(0...40))
+        // Seven at once; from then on each with what is read ahead.
+        #expect(runs.count == 41 - 6)
     }
 
     @Test func theWindowGrowsFromOneAndNeverPastItsLimit() {

@@ -162,6 +162,23 @@ struct SharedFetchesTests {
         #expect(fetches.remembered("a") == 8)
     }
 
+    @Test func aDeadlineIsKeptAfterATimeInWhichNobodyWaited() async throws {
+        let fetches = makeFetches()
+        try await running(fetches) {
+            // Long enough for whoever keeps the time to have found nobody.
+            try await Task.sleep(for: .milliseconds(100))
+            async let first = fetches.answer(to: "a", deadline: .after(.seconds(30)))
+            try await until { fetches.underWay.waiters == 1 }
+            // Joins a fetch that has more time than this one who waits for it.
+            let error = await #expect(throws: ServiceError.self) {
+                try await fetches.answer(to: "a", deadline: .after(.milliseconds(50)))
+            }
+            #expect(error?.code == .deadlineExceeded)
+            gate.open()
+            #expect(try await first.answer == 1)
+        }
+    }
+
     @Test func aShutdownEndsWhatIsOnItsWay() async throws {
         let fetches = makeFetches()
         let wait = Task { try await fetches.answer(to: "a", deadline: .after(.seconds(30))) }
