@@ -16,7 +16,7 @@ enum FreedMemory {
     /// Larger blocks are the kernel's at once. Blocks of uploads and chunks are smaller.
     private static let largeBlockBytes: CInt = 4 << 20
 
-    /// Call it before the process has a second thread.
+    /// Call it early: it is true of what is freed later.
     static func keepSome() {
         #if canImport(Glibc)
             mallopt(M_TRIM_THRESHOLD, keptBytes)

@@ -33,7 +33,8 @@ extension GatewayConfiguration {
             seconds("CHUNK_DEADLINE_SECONDS", "how long one attempt at a chunk may take", known.chunkDeadlineSeconds),
             seconds("STALL_SECONDS", "how long a stream may stand still before it is cut", known.stallSeconds),
             seconds(
-                "VIEWER_STALL_SECONDS", "how long a viewer may take nothing before it is cut", known.viewerStallSeconds),
+                "VIEWER_STALL_SECONDS", "how long a viewer may take for a chunk before it is cut",
+                known.viewerStallSeconds),
         ]
     }
 

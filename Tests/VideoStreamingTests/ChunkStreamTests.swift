@@ -80,24 +80,33 @@ struct ChunkStreamTests {
         let stream = try await makeStream(window: 4, cacheBytes: 1 << 26)
         for index in 0..<10 { _ = try await stream.reader.read(Int64(index), deadline: .after(.seconds(60))) }
         #expect(storage.counts.reads == 10)
+        let gate = InMemoryGate()
+        storage.onRead { (call, _) throws(ServiceError) in
+            if call == 12 { gate.open() }
+        }
         let (runs, taken) = (Tally(), Tally())
         let received = Mutex(ByteBuffer())
-        let storage = storage
         let take: @Sendable (ByteBuffer) async throws -> Void = { piece in
             received.withLock { _ = $0.writeImmutableBuffer(piece) }
             // The viewer is given chunk 8; with it the window holds four, of which 10 and 11 are not in memory.
-            guard taken.up() == 9 else { return }
-            let began = ContinuousClock.now
-            while !Set(storage.counts.indexes).isSuperset(of: [10, 11]), began.duration(to: .now) < .seconds(10) {
-                try await Task.sleep(for: .milliseconds(2))
-            }
-            #expect(Set(storage.counts.indexes).isSuperset(of: [10, 11]))
+            if taken.up() == 9 { try await gate.pass(deadline: .after(.seconds(10))) }
         }
         try await stream.deliver(to: TakingSink(began: { runs.up() }, take: take))
         #expect(received.withLock { $0 } == bytes)
         #expect(storage.counts.indexes.sorted() == Array(0...40))
         // Seven at once; from then on each with what is read ahead.
         #expect(runs.count == 41 - 6)
+    }
+
+    @Test func whatWasReadAheadLeavesTheBudgetWithItsChunk() async throws {
+        let stream = try await makeStream(window: 4, cacheBytes: 1 << 26)
+        for index in [1] + Array(3...40) {
+            _ = try await stream.reader.read(Int64(index), deadline: .after(.seconds(60)))
+        }
+        let held = Mutex<[Int]>([])
+        try await stream.deliver { _ in held.withLock { $0.append(stream.budget.held) } }
+        // Chunk 2 is read ahead while the viewer has chunk 1, and all others are in memory.
+        #expect(held.withLock { $0 } == [0, 4_096, 4_096] + Array(repeating: 0, count: 38))
     }
 
     @Test func theWindowGrowsFromOneAndNeverPastItsLimit() {

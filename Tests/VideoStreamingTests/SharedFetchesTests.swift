@@ -165,8 +165,7 @@ struct SharedFetchesTests {
     @Test func aDeadlineIsKeptAfterATimeInWhichNobodyWaited() async throws {
         let fetches = makeFetches()
         try await running(fetches) {
-            // Long enough for whoever keeps the time to have found nobody.
-            try await Task.sleep(for: .milliseconds(100))
+            try await until { fetches.isAtRest }
             async let first = fetches.answer(to: "a", deadline: .after(.seconds(30)))
             try await until { fetches.underWay.waiters == 1 }
             // Joins a fetch that has more time than this one who waits for it.

@@ -64,7 +64,8 @@ struct ChunkStream: Sendable {
                     ? try await arrived(index, &ahead, in: &group, since: lastProgress)
                     : try await needed(index, since: lastProgress)
                 let bytes = try piece(chunk, at: index)
-                if ahead.asked.isEmpty {
+                // What comes of the budget goes back with its chunk, and not after all that follows it.
+                if ahead.asked.isEmpty, !wasAskedFor {
                     let position = Mutex(ahead.position)
                     try await hand(ReadyPieces(bytes) { position.withLock { nextFromMemory(&$0) } }, to: sink)
                     ahead.position = position.withLock { $0 }

@@ -87,6 +87,9 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
         state.withLock { ($0.table.count, $0.table.waiterCount) }
     }
 
+    /// Whether nobody waits, and so nobody keeps the time.
+    var isAtRest: Bool { state.withLock { $0.restingKeeper != nil } }
+
     /// The answer, if it is remembered.
     func remembered(_ key: Key) -> Answer? {
         state.withLock { $0.memory.answer(to: key, now: .now) }
