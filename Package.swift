@@ -171,7 +171,7 @@ let package = Package(
             "VideoStreamingTests",
             [
                 "VideoStreaming", "Domain", "ServiceKit", "TestKit", hummingbird, httpTypes, nio, nioEmbedded,
-                nioHTTPTypes, crypto, logging,
+                nioHTTPTypes, crypto, logging, serviceContext,
             ]),
         unitTests("VideoMetadataTests", ["VideoMetadata", "Contracts", "Domain", "Mongo", "RPC", "TestKit", logging]),
         unitTests(

@@ -23,6 +23,16 @@ public struct StorageClient: StorageService {
     }
 
     /// See ``Domain/StorageService``.
+    public func read(
+        together chunks: [ChunkAddress], deadline: Deadline
+    ) async throws(ServiceError) -> [Result<Chunk, ServiceError>] {
+        try StorageLimits.checkTogether(chunks)
+        let reply = try await rpc.call(
+            StorageWire.readTogether, ReadTogetherRequest(chunks: chunks).payload, deadline: deadline)
+        return try ReadTogetherReply(reply, to: chunks).results
+    }
+
+    /// See ``Domain/StorageService``.
     public func open(
         _ key: StorageKey, at start: ReadStart, deadline: Deadline
     ) async throws(ServiceError) -> OpenedObject {
@@ -42,6 +52,11 @@ extension RPCRouter {
         }
         router.on(StorageWire.read) { (payload, context) throws(ServiceError) in
             try await service.read(ChunkAddress(payload), deadline: context.deadline).payload
+        }
+        router.on(StorageWire.readTogether) { (payload, context) throws(ServiceError) in
+            let chunks = try ReadTogetherRequest(payload).chunks
+            let results = try await service.read(together: chunks, deadline: context.deadline)
+            return ReadTogetherReply(results: results).payload
         }
         router.on(StorageWire.open) { (payload, context) throws(ServiceError) in
             let request = try OpenRequest(payload)

@@ -63,12 +63,17 @@ extension ChunkAddress {
 
     /// Reads a request.
     init(_ payload: RPCPayload) throws(ServiceError) {
-        guard let key = payload.text(ReadFields.key), let text = payload.text(ReadFields.version),
+        guard let key = payload.text(ReadFields.key), let version = payload.text(ReadFields.version),
             let index = payload.number(ReadFields.index), let chunkBytes = payload.number(ReadFields.chunkBytes)
         else {
             throw ServiceError(.invalidArgument, "A read needs the fields key, version, index and chunk-bytes.")
         }
-        guard let version = ObjectVersion(text) else {
+        try self.init(key: key, version: version, index: index, chunkBytes: chunkBytes)
+    }
+
+    /// An address of what somebody else says.
+    init(key: String, version: String, index: Int64, chunkBytes: Int64) throws(ServiceError) {
+        guard let version = ObjectVersion(version) else {
             throw ServiceError(.invalidArgument, "The field version is not a version.")
         }
         guard index >= 0, let chunkBytes = Int(exactly: chunkBytes), StorageLimits.chunkBytesRange.contains(chunkBytes)
@@ -100,17 +105,33 @@ extension Chunk {
         else {
             throw ServiceError(.internal, "A chunk came without version, offset, size or crc32c.")
         }
-        guard version == address.version.description else {
+        try self.init(
+            SentChunk(version: version, offset: offset, size: size, checksum: checksum, bytes: payload.body),
+            of: address)
+    }
+
+    /// Takes what was sent, if it is the chunk that was asked for and its bytes are as they were sent.
+    init(_ sent: SentChunk, of address: ChunkAddress) throws(ServiceError) {
+        guard sent.version == address.version.description else {
             throw ServiceError(.conflict, "\(address.key) has another version by now.")
         }
         let (start, overflow) = address.index.multipliedReportingOverflow(by: Int64(address.chunkBytes))
-        guard !overflow, start >= 0, size >= 0, offset == start,
-            payload.body.readableBytes == max(0, min(Int64(address.chunkBytes), size - start)),
-            checksum == Int64(CRC32C.checksum(of: payload.body))
+        guard !overflow, start >= 0, sent.size >= 0, sent.offset == start,
+            sent.bytes.readableBytes == max(0, min(Int64(address.chunkBytes), sent.size - start)),
+            sent.checksum == Int64(CRC32C.checksum(of: sent.bytes))
         else {
             throw ServiceError(
                 .corrupt, "Chunk \(address.index) of \(address.key) is not as it was sent; its bytes are not used.")
         }
-        self.init(version: address.version, offset: offset, objectSize: size, bytes: payload.body)
+        self.init(version: address.version, offset: sent.offset, objectSize: sent.size, bytes: sent.bytes)
     }
+}
+
+/// A chunk as a worker says it is, and nobody has checked yet.
+struct SentChunk {
+    var version: String
+    var offset: Int64
+    var size: Int64
+    var checksum: Int64
+    var bytes: ByteBuffer
 }

@@ -52,6 +52,8 @@ public enum StorageWire {
     public static let stat = RPCMethod("storage.stat.v1", queue: readQueue, isIdempotent: true)
     /// ``Domain/StorageService/read(_:deadline:)``
     public static let read = RPCMethod("storage.read.v1", queue: readQueue, isIdempotent: true)
+    /// ``Domain/StorageService/read(together:deadline:)``
+    public static let readTogether = RPCMethod("storage.read-together.v1", queue: readQueue, isIdempotent: true)
     /// ``Domain/StorageService/open(_:at:deadline:)``
     public static let open = RPCMethod("storage.open.v1", queue: readQueue, isIdempotent: true)
 

@@ -148,6 +148,17 @@ public protocol StorageService: Sendable {
     ///   bytes do not match, `invalidArgument` when the index lies past the end.
     func read(_ chunk: ChunkAddress, deadline: Deadline) async throws(ServiceError) -> Chunk
 
+    /// ``read(_:deadline:)`` of several chunks in one call, which costs less than a call for each where they are small. Idempotent.
+    ///
+    /// - Parameters:
+    ///   - chunks: As many, and of as many bytes, as ``StorageLimits`` allow; of any objects.
+    ///   - deadline: When nobody waits for the answer any more.
+    /// - Returns: What came of each, in their order. The call takes as long as the slowest.
+    /// - Throws: `invalidArgument` when they are none or too many; `unimplemented` where nobody knows more than ``read(_:deadline:)``.
+    func read(
+        together chunks: [ChunkAddress], deadline: Deadline
+    ) async throws(ServiceError) -> [Result<Chunk, ServiceError>]
+
     /// ``stat(_:deadline:)`` and the first ``read(_:deadline:)`` in one call: what a reader needs to begin. Idempotent.
     ///
     /// Facts and bytes are of one version.
@@ -161,6 +172,42 @@ public protocol StorageService: Sendable {
     func open(_ key: StorageKey, at start: ReadStart, deadline: Deadline) async throws(ServiceError) -> OpenedObject
 }
 
+extension StorageService {
+    /// See ``readEach(_:deadline:)``.
+    public func read(
+        together chunks: [ChunkAddress], deadline: Deadline
+    ) async throws(ServiceError) -> [Result<Chunk, ServiceError>] {
+        try StorageLimits.checkTogether(chunks)
+        return await readEach(chunks, deadline: deadline)
+    }
+
+    /// Reads chunks at the same time, by a ``read(_:deadline:)`` for each.
+    ///
+    /// - Returns: What came of each, in their order.
+    public func readEach(_ chunks: [ChunkAddress], deadline: Deadline) async -> [Result<Chunk, ServiceError>] {
+        if let chunk = chunks.first, chunks.count == 1 { return [await result(of: chunk, deadline: deadline)] }
+        return await withTaskGroup { group in
+            for (place, chunk) in chunks.enumerated() {
+                group.addTask {
+                    let result = await result(of: chunk, deadline: deadline)
+                    return (place: place, result: result)
+                }
+            }
+            var results: [Result<Chunk, ServiceError>?] = Array(repeating: nil, count: chunks.count)
+            for await read in group { results[read.place] = read.result }
+            return results.compactMap(\.self)
+        }
+    }
+
+    private func result(of chunk: ChunkAddress, deadline: Deadline) async -> Result<Chunk, ServiceError> {
+        do throws(ServiceError) {
+            return .success(try await read(chunk, deadline: deadline))
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
 /// The limits of the storage service.
 public enum StorageLimits {
     /// 256 KiB: large enough that the cost of a message does not show, small enough that a seek is quick. It is no
@@ -168,4 +215,22 @@ public enum StorageLimits {
     public static let defaultChunkBytes = 256 * 1_024
     /// Which chunk sizes a worker accepts.
     public static let chunkBytesRange = 4_096...4_194_304
+    /// How many chunks are read together at the most: a worker takes many calls at once, and each of these is a call of its provider …
+    public static let maxChunksTogether = 16
+    /// … and how many bytes of them may be asked for; a single chunk is never too large. It bounds what a message holds.
+    public static let maxBytesTogether = 1_048_576
+
+    /// Holds chunks that are to be read together to these limits.
+    ///
+    /// - Throws: `invalidArgument`.
+    public static func checkTogether(_ chunks: [ChunkAddress]) throws(ServiceError) {
+        guard (1...maxChunksTogether).contains(chunks.count) else {
+            throw ServiceError(
+                .invalidArgument, "1 to \(maxChunksTogether) chunks can be read together, not \(chunks.count).")
+        }
+        guard chunks.count == 1 || chunks.reduce(0, { $0 + $1.chunkBytes }) <= maxBytesTogether else {
+            throw ServiceError(
+                .invalidArgument, "Chunks that are read together have at most \(maxBytesTogether) bytes.")
+        }
+    }
 }

@@ -109,9 +109,8 @@ struct UploadRoundTripTests {
         router.add(.uploads(service))
         #expect(
             router.methodNames == [
-                "storage.abort.v1", "storage.begin.v1", "storage.commit.v1", "storage.open.v1", "storage.read.v1",
-                "storage.stage.v1",
-                "storage.stat.v1",
+                "storage.abort.v1", "storage.begin.v1", "storage.commit.v1", "storage.open.v1",
+                "storage.read-together.v1", "storage.read.v1", "storage.stage.v1", "storage.stat.v1",
             ])
     }
 }

@@ -26,7 +26,7 @@ struct WireSnapshotTests {
             ])
         #expect(
             RPCRouter.storage(InMemoryStorage()).methodNames == [
-                "storage.open.v1", "storage.read.v1", "storage.stat.v1",
+                "storage.open.v1", "storage.read-together.v1", "storage.read.v1", "storage.stat.v1",
             ])
     }
 
@@ -178,6 +178,35 @@ struct WireSnapshotTests {
                         "version": .text("v1"), "offset": .number(0), "size": .number(9),
                         "crc32c": .number(0xE306_9283),
                     ], body: ByteBuffer(string: "123456789")))
+    }
+
+    @Test func theBytesOfReadsTogetherAreWhatTheyWere() async throws {
+        let storage = InMemoryStorage()
+        let (key, version) = (try StorageKey("a.mp4"), try Samples.version("v1"))
+        storage.put(key, bytes: ByteBuffer(string: "123456789"), version: version)
+        storage.onRead { (call, _) throws(ServiceError) in
+            if call == 2 { throw ServiceError(.notFound, "gone") }
+        }
+        let calls = RecordedCalls(DirectCalls(router: .storage(storage)))
+        let client = StorageClient(calls)
+        let chunk = ChunkAddress(key: key, version: version, index: 0, chunkBytes: 4_096)
+        _ = try await client.read(together: [chunk], deadline: Samples.deadline)
+        _ = try await client.read(together: [chunk], deadline: Samples.deadline)
+        let address: [UInt8] =
+            [0, 5] + Array("a.mp4".utf8) + [0, 2] + Array("v1".utf8) + [0, 0, 0, 0, 0, 0, 0, 0] + [0, 0, 16, 0]
+        let answer: [UInt8] =
+            [1, 0, 2] + Array("v1".utf8) + [0, 0, 0, 0, 0, 0, 0, 0] + [0, 0, 0, 0, 0, 0, 0, 9]
+            + [0xE3, 0x06, 0x92, 0x83] + [0, 0, 0, 9] + Array("123456789".utf8)
+        let refusal: [UInt8] = [0, 0, 8] + Array("notFound".utf8) + [0, 4] + Array("gone".utf8)
+        func payload(_ body: [UInt8]) -> RPCPayload {
+            RPCPayload(contentType: "application/octet-stream", body: ByteBuffer(bytes: body))
+        }
+        #expect(calls.calls.map(\.method) == [StorageWire.readTogether, StorageWire.readTogether])
+        #expect(
+            StorageWire.readTogether
+                == RPCMethod("storage.read-together.v1", queue: "millrace.storage.read", isIdempotent: true))
+        #expect(calls.calls.map(\.request) == [payload(address), payload(address)])
+        #expect(calls.calls.map(\.reply) == [payload(answer), payload(refusal)])
     }
 
     @Test func theCodesOfErrorsAreWhatTheyWere() {

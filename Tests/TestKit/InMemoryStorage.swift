@@ -22,6 +22,8 @@ public final class InMemoryStorage: StorageService {
         public var stats = 0
         /// Calls of `open`; each is also counted as a `stat` and, where there are bytes, as a `read`.
         public var opens = 0
+        /// How many chunks each call for several was for; each chunk is also counted as a `read`.
+        public var readsTogether: [Int] = []
         /// Calls of `read`.
         public var reads = 0
         /// Calls of `read` that have not been answered yet.
@@ -50,6 +52,7 @@ public final class InMemoryStorage: StorageService {
         var onRead: Interference?
         var onStat: Interference?
         var onOpen: Interference?
+        var onReadTogether: Interference?
         var alter: (@Sendable (Chunk) -> Chunk)?
     }
 
@@ -89,6 +92,11 @@ public final class InMemoryStorage: StorageService {
         state.withLock { $0.onOpen = interference }
     }
 
+    /// Says what shall happen to each call for several chunks from now on, before it does what a `read` of each does.
+    public func onReadTogether(_ interference: Interference?) {
+        state.withLock { $0.onReadTogether = interference }
+    }
+
     /// Says how each chunk shall be falsified from now on.
     public func alterChunks(_ change: (@Sendable (Chunk) -> Chunk)?) {
         state.withLock { $0.alter = change }
@@ -122,6 +130,19 @@ public final class InMemoryStorage: StorageService {
         }
         try await interfere?(call, deadline)
         return try slice(chunk)
+    }
+
+    /// As the protocol says: a `read` of each, with what was said of that.
+    public func read(
+        together chunks: [ChunkAddress], deadline: Deadline
+    ) async throws(ServiceError) -> [Result<Chunk, ServiceError>] {
+        try StorageLimits.checkTogether(chunks)
+        let (call, interfere) = state.withLock { state in
+            state.counts.readsTogether.append(chunks.count)
+            return (state.counts.readsTogether.count, state.onReadTogether)
+        }
+        try await interfere?(call, deadline)
+        return await readEach(chunks, deadline: deadline)
     }
 
     /// As the protocol says: a `stat` and a `read`, with what was said of either.

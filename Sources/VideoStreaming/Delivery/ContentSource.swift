@@ -31,6 +31,12 @@ final class ContentSource: Service {
     /// How many of each are remembered; each is some hundred bytes.
     static let maxRemembered = 10_000
 
+    /// When parts are read together: a message of the broker costs the same, whatever its size, and more than a small read itself.
+    static let partsTogether = FetchLimits(
+        callsBeforeWaiting: 2, maxCount: StorageLimits.maxChunksTogether, maxBytes: StorageLimits.maxBytesTogether)
+    /// How long a part may wait for others: little to a viewer, also where each read takes long.
+    static let partPatience = Duration.milliseconds(5)
+
     private let records: SharedFetches<RecentAnswers<VideoID, PlayableVideo>>
     private let facts: SharedFetches<RecentAnswers<StorageKey, ObjectFacts>>
     private let openings: SharedFetches<NoMemory<Opening, Opened>>
@@ -87,7 +93,10 @@ final class ContentSource: Service {
         let chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
             try await read(address, deadline).kept(in: memory)
         }
-        parts = SharedFetches(NoMemory(), executor: executor, fetch: read)
+        parts = SharedFetches(
+            NoMemory(), executor: executor, together: Self.partsTogether, byteCount: \.chunkBytes,
+            tick: Self.partPatience
+        ) { await storage.checkedParts($0, deadline: $1) }
         openings = SharedFetches(NoMemory(), executor: executor) { (opening, deadline) throws(ServiceError) in
             // Who found no facts just before another's opening ended comes here just after it: what it would ask for is there.
             if let facts = facts.remembered(opening.key),
@@ -246,6 +255,9 @@ final class ContentSource: Service {
     var cached: (bytes: Int, chunks: Int) {
         chunks.inspect { ($0.bytes, $0.count) }
     }
+
+    /// How many parts are being read, or wait to be.
+    var partsUnderWay: Int { parts.underWay.fetches }
 
     private func report() async {
         while !Task.isCancelled {

@@ -1,12 +1,14 @@
 import Domain
+import ServiceContextModule
 import ServiceLifecycle
 import Synchronization
 
-/// Fetches answers, each once however many ask for it at the same time, and remembers them as its ``AnswerMemory`` does.
+/// Fetches answers, each once however many ask for it at the same time, and remembers them as its ``AnswerMemory`` does. Answers
+/// that cost less together are fetched by one call, as ``FetchGroups`` has it.
 ///
 /// Guaranteed: a fetch goes on as long as somebody waits for it, whoever began it, and is cancelled when nobody does. A wait
-/// ends by its own deadline (to 25 ms), by the cancellation of its task, or by the answer, whichever comes first; all who
-/// wait are resumed by the answer. A failure is given to those who wait, and is never remembered.
+/// ends by its own deadline (to a tick, 25 ms where nothing else is said), by the cancellation of its task, or by the answer,
+/// whichever comes first; all who wait are resumed by the answer. A failure is given to those who wait, and is never remembered.
 ///
 /// Not guaranteed: that an answer is fetched only once over time; that is up to the memory.
 ///
@@ -15,6 +17,8 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
     typealias Key = Memory.Key
     typealias Answer = Memory.Answer
     typealias Fetch = @Sendable (Key, Deadline) async throws(ServiceError) -> Answer
+    /// Fetches several answers by the latest of their deadlines, and says what came of each, in their order.
+    typealias FetchTogether = @Sendable ([Key], Deadline) async -> [Result<Answer, ServiceError>]
 
     /// Where an answer came from.
     enum Source: Sendable {
@@ -36,8 +40,9 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
     private struct State {
         var memory: Memory
         var table = FlightTable<Key>()
+        var groups: FetchGroups<Key>
         var waiters: [FlightTable<Key>.WaiterID: Waiter] = [:]
-        var tasks: [FlightTable<Key>.FlightID: Task<Void, Never>] = [:]
+        var tasks: [FetchGroups<Key>.GroupID: Task<Void, Never>] = [:]
         /// Who keeps the time, while there is none to keep.
         var restingKeeper: UnsafeContinuation<Void, Never>?
         var lastForgotten: ContinuousClock.Instant?
@@ -45,9 +50,10 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
     }
 
     /// How exactly deadlines are kept, while somebody waits.
-    private let tick = Duration.milliseconds(25)
+    private let tick: Duration
     private let executor: (any TaskExecutor)?
-    private let fetch: Fetch
+    private let byteCount: @Sendable (Key) -> Int
+    private let fetch: FetchTogether
     private let state: Mutex<State>
 
     /// Makes the fetches.
@@ -56,10 +62,40 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
     ///   - memory: What is remembered.
     ///   - executor: Where fetches are best run; `nil` for Swift's own pool.
     ///   - fetch: Fetches one answer by a deadline.
-    init(_ memory: Memory, executor: (any TaskExecutor)?, fetch: @escaping Fetch) {
+    convenience init(_ memory: Memory, executor: (any TaskExecutor)?, fetch: @escaping Fetch) {
+        self.init(
+            memory, executor: executor, together: .alone, byteCount: { _ in 0 }, tick: .milliseconds(25),
+            fetch: { (keys, deadline) in
+                var results: [Result<Answer, ServiceError>] = []
+                for key in keys {
+                    do throws(ServiceError) {
+                        results.append(.success(try await fetch(key, deadline)))
+                    } catch {
+                        results.append(.failure(error))
+                    }
+                }
+                return results
+            })
+    }
+
+    /// Makes fetches that are made together where there are many.
+    ///
+    /// - Parameters:
+    ///   - memory: What is remembered.
+    ///   - executor: Where fetches are best run; `nil` for Swift's own pool.
+    ///   - limits: When fetches wait for each other, and how many are made together.
+    ///   - byteCount: How large an answer is.
+    ///   - tick: How exactly deadlines are kept, and how long a fetch waits for others at the most.
+    ///   - fetch: Fetches the answers.
+    init(
+        _ memory: Memory, executor: (any TaskExecutor)?, together limits: FetchLimits,
+        byteCount: @escaping @Sendable (Key) -> Int, tick: Duration, fetch: @escaping FetchTogether
+    ) {
         self.executor = executor
+        self.byteCount = byteCount
+        self.tick = tick
         self.fetch = fetch
-        state = Mutex(State(memory: memory))
+        state = Mutex(State(memory: memory, groups: FetchGroups(limits)))
     }
 
     /// Keeps deadlines until the task is cancelled or a graceful shutdown begins; then ends what is on its way.
@@ -71,6 +107,8 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
         }
         let tasks = state.withLock { state in
             state.isClosed = true
+            // Their calls are cancelled before they begin.
+            if let group = state.groups.takeAll() { begin(group, &state) }
             return state.tasks.values.map(\.self)
         }
         for task in tasks { task.cancel() }
@@ -150,42 +188,54 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
             if let answer = state.memory.answer(to: key, now: .now) { return .success(answer) }
             let (id, flight) = state.table.join(key, deadline: deadline, now: .now)
             guard ticket.assign(id, hasBegun: flight != nil) else {
-                if let flight = state.table.leave(id) { state.tasks[flight]?.cancel() }
+                // What was just begun is not in a group yet.
+                _ = state.table.leave(id)
                 return .failure(.leftBehind)
             }
             state.waiters[id] = waiter
             keeper = state.restingKeeper.take()
-            if let flight { state.tasks[flight] = begin(flight, key, deadline) }
+            if let flight {
+                let fetch = FetchGroups.Fetch(flight: flight, key: key, deadline: deadline)
+                for group in state.groups.add(fetch, bytes: byteCount(key)) { begin(group, &state) }
+            }
             return nil
         }
         keeper?.resume()
         if let refusal { waiter.resume(returning: refusal) }
     }
 
-    /// Begins a fetch in a task of its own, so that it outlives who asked first. It is in ``State/tasks`` until it has ended: it
+    /// Begins a call in a task of its own, so that it outlives who asked first. It is in ``State/tasks`` until it has ended: it
     /// is cancelled when nobody waits for it, and awaited by ``run()``.
-    private func begin(_ flight: FlightTable<Key>.FlightID, _ key: Key, _ deadline: Deadline) -> Task<Void, Never> {
-        Task(executorPreference: executor) {
-            let result: Result<Answer, ServiceError>
-            do throws(ServiceError) {
-                result = .success(try await self.fetch(key, deadline))
-            } catch {
-                result = .failure(error)
-            }
-            self.end(flight, with: result)
+    private func begin(_ group: FetchGroups<Key>.Group, _ state: inout State) {
+        state.tasks[group.id] = Task(executorPreference: executor) {
+            let results = await self.fetch(group.fetches.map(\.key), group.deadline)
+            self.end(group, with: results)
         }
     }
 
-    private func end(_ flight: FlightTable<Key>.FlightID, with result: Result<Answer, ServiceError>) {
-        let waiters: [Waiter] = state.withLock { state in
-            state.tasks[flight] = nil
-            guard let ending = state.table.end(flight) else { return [] }
-            if case .success(let answer) = result, ending.isCurrent {
-                state.memory.keep(answer, to: ending.key, asked: ending.began)
+    private func end(_ group: FetchGroups<Key>.Group, with results: [Result<Answer, ServiceError>]) {
+        let answered: [(Waiter, Result<Answer, ServiceError>)] = state.withLock { state in
+            state.tasks[group.id] = nil
+            if let next = state.groups.ended(group) {
+                // It is not of this call's trace, which is the one that a task begun here would have.
+                ServiceContext.$current.withValue(nil) { begin(next, &state) }
             }
-            return ending.waiters.compactMap { state.waiters.removeValue(forKey: $0) }
+            return zip(group.fetches, results).flatMap { fetch, result in
+                end(fetch.flight, with: result, &state).map { ($0, result) }
+            }
         }
-        for waiter in waiters { waiter.resume(returning: result) }
+        for (waiter, result) in answered { waiter.resume(returning: result) }
+    }
+
+    /// - Returns: Who waited for it.
+    private func end(
+        _ flight: FlightTable<Key>.FlightID, with result: Result<Answer, ServiceError>, _ state: inout State
+    ) -> [Waiter] {
+        guard let ending = state.table.end(flight) else { return [] }
+        if case .success(let answer) = result, ending.isCurrent {
+            state.memory.keep(answer, to: ending.key, asked: ending.began)
+        }
+        return ending.waiters.compactMap { state.waiters.removeValue(forKey: $0) }
     }
 
     private func leave(_ ticket: Ticket) {
@@ -195,7 +245,9 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
 
     private func dismiss(_ id: FlightTable<Key>.WaiterID, with error: ServiceError) {
         let waiter = state.withLock { state in
-            if let flight = state.table.leave(id) { state.tasks[flight]?.cancel() }
+            if let flight = state.table.leave(id), let group = state.groups.leave(flight) {
+                state.tasks[group]?.cancel()
+            }
             return state.waiters.removeValue(forKey: id)
         }
         waiter?.resume(returning: .failure(error))
@@ -204,7 +256,10 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
     private func keepTime() async {
         while !Task.isCancelled {
             await rest()
-            let overdue = state.withLock { $0.table.waiterCount == 0 ? [] : $0.table.overdue(now: .now) }
+            let overdue: [FlightTable<Key>.WaiterID] = state.withLock { state in
+                if let group = state.groups.takeAll() { begin(group, &state) }
+                return state.table.waiterCount == 0 ? [] : state.table.overdue(now: .now)
+            }
             for id in overdue { dismiss(id, with: ServiceError(.deadlineExceeded, "No answer came in time.")) }
             try? await Task.sleep(for: tick)
         }

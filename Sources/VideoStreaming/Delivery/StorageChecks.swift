@@ -17,6 +17,30 @@ extension StorageService {
                 facts: facts, first: try await read(address, deadline: deadline).checked(against: address))
         }
     }
+
+    /// Reads parts by one call. A worker of an earlier version does not know the method; then it is a call for each.
+    ///
+    /// - Returns: What came of each, in their order; chunks that are those at the addresses.
+    func checkedParts(_ addresses: [ChunkAddress], deadline: Deadline) async -> [Result<Chunk, ServiceError>] {
+        let results: [Result<Chunk, ServiceError>]
+        do throws(ServiceError) {
+            results =
+                addresses.count > 1
+                ? try await read(together: addresses, deadline: deadline)
+                : await readEach(addresses, deadline: deadline)
+        } catch  where error.code == .unimplemented {
+            results = await readEach(addresses, deadline: deadline)
+        } catch {
+            return addresses.map { _ in .failure(error) }
+        }
+        guard results.count == addresses.count else {
+            let defect = ServiceError(.internal, "Storage gave \(results.count) answers to \(addresses.count) reads.")
+            return addresses.map { _ in .failure(defect) }
+        }
+        return zip(results, addresses).map { result, address in
+            result.flatMap { chunk in Result { () throws(ServiceError) in try chunk.checked(against: address) } }
+        }
+    }
 }
 
 extension ObjectFacts {
