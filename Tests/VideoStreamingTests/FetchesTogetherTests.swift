@@ -53,14 +53,6 @@ struct FetchesTogetherTests {
             })
     }
 
-    private func until(_ condition: () -> Bool) async throws {
-        let started = ContinuousClock.now
-        while !condition() {
-            try #require(started.duration(to: .now) < .seconds(30))
-            try await Task.sleep(for: .milliseconds(2))
-        }
-    }
-
     /// Begins one after the other, so that their order is known.
     private func ask(_ fetches: Fetches, _ keys: [Int]) async throws -> [Task<Int, any Error>] {
         var asks: [Task<Int, any Error>] = []

@@ -39,14 +39,6 @@ struct SharedFetchesTests {
         }
     }
 
-    private func until(_ condition: () -> Bool) async throws {
-        let started = ContinuousClock.now
-        while !condition() {
-            try #require(started.duration(to: .now) < .seconds(30))
-            try await Task.sleep(for: .milliseconds(2))
-        }
-    }
-
     @Test func aThousandWhoAskAtOnceAreAnsweredByOneFetch() async throws {
         let fetches = makeFetches()
         try await withThrowingTaskGroup(of: SharedFetches<Memory>.Sourced.self) { group in

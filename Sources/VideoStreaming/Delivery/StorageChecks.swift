@@ -18,7 +18,8 @@ extension StorageService {
         }
     }
 
-    /// Reads parts by one call. A worker of an earlier version does not know the method; then it is a call for each.
+    /// Reads parts by one call. Where that fails for a reason that does not pass, it is a call for each: a worker of an earlier
+    /// version does not know the method, and what a worker dies of, or cannot answer, may be one of them alone.
     ///
     /// - Returns: What came of each, in their order; chunks that are those at the addresses.
     func checkedParts(_ addresses: [ChunkAddress], deadline: Deadline) async -> [Result<Chunk, ServiceError>] {
@@ -28,10 +29,9 @@ extension StorageService {
                 addresses.count > 1
                 ? try await read(together: addresses, deadline: deadline)
                 : await readEach(addresses, deadline: deadline)
-        } catch  where error.code == .unimplemented {
-            results = await readEach(addresses, deadline: deadline)
         } catch {
-            return addresses.map { _ in .failure(error) }
+            guard !ChunkReader.mayPass(error) else { return addresses.map { _ in .failure(error) } }
+            results = await readEach(addresses, deadline: deadline)
         }
         guard results.count == addresses.count else {
             let defect = ServiceError(.internal, "Storage gave \(results.count) answers to \(addresses.count) reads.")
