@@ -59,10 +59,12 @@ public enum StorageWire {
 
     /// ``Domain/UploadService/begin(_:deadline:)``
     public static let begin = RPCMethod("storage.begin.v1", queue: writeQueue, isIdempotent: true)
-    /// ``Domain/UploadService/stage(_:deadline:)``
-    public static let stage = RPCMethod("storage.stage.v1", queue: writeQueue, isIdempotent: true)
-    /// ``Domain/UploadService/commit(_:deadline:)``
-    public static let commit = RPCMethod("storage.commit.v1", queue: writeQueue, isIdempotent: true)
+    /// ``Domain/UploadService/stage(_:deadline:)``. A block is megabytes: sent a second time soon, it would make what is slow slower.
+    public static let stage = RPCMethod(
+        "storage.stage.v1", queue: writeQueue, isIdempotent: true, leastHedgeDelay: .seconds(2))
+    /// ``Domain/UploadService/commit(_:deadline:)``. A provider may have to copy all of the object.
+    public static let commit = RPCMethod(
+        "storage.commit.v1", queue: writeQueue, isIdempotent: true, leastHedgeDelay: .seconds(10))
     /// ``Domain/UploadService/abort(_:deadline:)``
     public static let abort = RPCMethod("storage.abort.v1", queue: writeQueue, isIdempotent: true)
 

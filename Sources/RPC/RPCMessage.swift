@@ -50,12 +50,25 @@ public struct RPCMethod: Sendable, Hashable {
     public let queue: String
     /// Whether doing it twice is the same as doing it once: then it is sent again when an answer is lost.
     public let isIdempotent: Bool
+    /// How long its answer may take at the least before it is asked for once more, where it is idempotent. What moves many bytes
+    /// takes long for good reasons, and twice as long when it is done twice.
+    public let leastHedgeDelay: Duration
 
     /// Makes a method.
-    public init(_ name: String, queue: String, isIdempotent: Bool) {
+    ///
+    /// - Parameters:
+    ///   - name: What the message's `type` says.
+    ///   - queue: The queue that its requests go to.
+    ///   - isIdempotent: Whether doing it twice is the same as doing it once.
+    ///   - leastHedgeDelay: How long its answer may take at the least. By default two ticks of the client: what is late by less
+    ///     does not matter to a viewer.
+    public init(
+        _ name: String, queue: String, isIdempotent: Bool, leastHedgeDelay: Duration = .milliseconds(50)
+    ) {
         self.name = name
         self.queue = queue
         self.isIdempotent = isIdempotent
+        self.leastHedgeDelay = leastHedgeDelay
     }
 
     /// Whether a service of this name offers it: its name begins with the service's.

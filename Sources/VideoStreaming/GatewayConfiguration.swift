@@ -7,7 +7,7 @@ import Domain
 /// | `HOST` | ``host`` | `0.0.0.0` |
 /// | `PORT` | ``port`` | 4000 |
 /// | `METRICS_PORT` | ``metricsPort`` | none |
-/// | `READ_AHEAD_CHUNKS` | ``readAheadChunks`` | 8 |
+/// | `READ_AHEAD_CHUNKS` | ``readAheadChunks`` | 12 |
 /// | `READ_AHEAD_BYTES` | ``readAheadBytes`` | 67108864 |
 /// | `CACHE_BYTES` | ``cacheBytes`` | 268435456 |
 /// | `CORS_ORIGIN` | ``crossOrigin`` | `*` |
@@ -36,7 +36,7 @@ struct GatewayConfiguration: Sendable {
     var metricsPort: Int?
     /// The most chunks that one stream holds or waits for. Eight of 256 KiB cover a round trip of 20 ms at 800 Mbit/s. What
     /// they may cost is bounded by the stream's equal share of ``readAheadBytes``.
-    var readAheadChunks = 8
+    var readAheadChunks = 12
     /// How many bytes all streams together may hold ahead of their viewers: 256 chunks of 256 KiB, so that 36 streams read ahead as
     /// far as they may, and 256 streams one chunk.
     var readAheadBytes = 64 << 20

@@ -12,8 +12,11 @@ struct UploadSnapshotTests {
         #expect(
             [StorageWire.begin, StorageWire.stage, StorageWire.commit, StorageWire.abort] == [
                 RPCMethod("storage.begin.v1", queue: "millrace.storage.write", isIdempotent: true),
-                RPCMethod("storage.stage.v1", queue: "millrace.storage.write", isIdempotent: true),
-                RPCMethod("storage.commit.v1", queue: "millrace.storage.write", isIdempotent: true),
+                RPCMethod(
+                    "storage.stage.v1", queue: "millrace.storage.write", isIdempotent: true, leastHedgeDelay: .seconds(2)),
+                RPCMethod(
+                    "storage.commit.v1", queue: "millrace.storage.write", isIdempotent: true,
+                    leastHedgeDelay: .seconds(10)),
                 RPCMethod("storage.abort.v1", queue: "millrace.storage.write", isIdempotent: true),
             ])
         let queues = StorageWire.writeQueues(maxConcurrentRequests: 3)

@@ -76,6 +76,21 @@ import Testing
         #expect(sent(calls.tick(now: at(latest))).count == 1)
     }
 
+    @Test func whatMovesManyBytesIsNotLateAsSoonAsTheUsual() throws {
+        let commit = RPCMethod("storage.commit.v1", queue: "q", isIdempotent: true, leastHedgeDelay: .seconds(10))
+        var calls = ready()
+        for _ in 0..<200 {
+            let request = try begin(&calls, commit)
+            _ = reply(&calls, to: request, at: 100)
+        }
+        _ = try begin(&calls, commit, deadline: 60_000)
+        #expect(calls.tick(now: at(9_999)).isEmpty)
+        #expect(sent(calls.tick(now: at(10_000))).count == 1)
+        // Each further one waits twice as long, as it is with all.
+        #expect(calls.tick(now: at(29_999)).isEmpty)
+        #expect(sent(calls.tick(now: at(30_000))).count == 1)
+    }
+
     @Test func eachFurtherAttemptWaitsTwiceAsLongAndThereAreFive() throws {
         var calls = ready()
         _ = try begin(&calls, read, deadline: 30_000)

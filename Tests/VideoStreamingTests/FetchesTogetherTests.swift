@@ -148,4 +148,53 @@ struct FetchesTogetherTests {
         for ask in asks { await #expect(throws: ServiceError.self) { try await ask.value } }
         #expect(fetches.underWay == (0, 0))
     }
+
+    // MARK: - Asked for together
+
+    @Test func whatIsAskedForTogetherIsFetchedByOneCallButForWhatIsOnItsWay() async throws {
+        let fetches = makeFetches(calls: .max)
+        let other = try await ask(fetches, [2])
+        try await until { calls.all == [[2]] }
+        async let results = fetches.answers(to: [1, 2, -3], deadline: .after(.seconds(30)))
+        try await until { fetches.underWay == (3, 4) }
+        gate.open()
+        let answered = await results
+        #expect(try answered[0].get().answer == 10)
+        #expect(try answered[1].get().answer == 20)
+        #expect(throws: ServiceError(.notFound, "-3")) { try answered[2].get() }
+        #expect(try answered[0].get().source == .fetched)
+        #expect(try answered[1].get().source == .shared)
+        #expect(try await other[0].value == 20)
+        #expect(calls.all == [[2], [1, -3]])
+        #expect(fetches.underWay == (0, 0))
+    }
+
+    @Test func whatIsAskedForTogetherIsJoinedByOthersAndGoesOnForThem() async throws {
+        let fetches = makeFetches(calls: .max)
+        let first = Task { await fetches.answers(to: [1, 2], deadline: .after(.seconds(30))) }
+        try await until { calls.all == [[1, 2]] }
+        let other = try await ask(fetches, [2])
+        first.cancel()
+        for result in await first.value {
+            guard case .failure(let error) = result else {
+                Issue.record("Who had gone was given \(result).")
+                continue
+            }
+            #expect(error.code == .unavailable)
+        }
+        #expect(calls.cancelledCount == 0)
+        gate.open()
+        #expect(try await other[0].value == 20)
+        #expect(calls.all == [[1, 2]])
+    }
+
+    @Test func aCallThatNobodyWaitsForAnyMoreIsCancelled() async throws {
+        let fetches = makeFetches(calls: .max)
+        let asked = Task { await fetches.answers(to: [1, 2], deadline: .after(.seconds(30))) }
+        try await until { calls.all == [[1, 2]] }
+        asked.cancel()
+        try await until { calls.cancelledCount == 1 }
+        #expect(fetches.underWay == (0, 0))
+        #expect(await asked.value.count == 2)
+    }
 }

@@ -73,10 +73,8 @@ struct PendingCalls {
     /// eight calls that are under way at once, the first may come to the one of two workers that has stopped with each of
     /// four attempts, since those of the others come between (four calls: three attempts).
     static let maxHedges = 5
-    /// The wait before the first hedge: as long as the slowest hundredth of the recent answers, but not less than this (two
-    /// ticks of the client; what is late by less does not matter to a viewer) …
-    static let minHedgeDelay = Duration.milliseconds(50)
-    /// … and not more than this, so that a second attempt is under way well within a second.
+    /// The wait before the first hedge: as long as the slowest hundredth of the recent answers, but not more than this, so that a
+    /// second attempt is under way well within a second; and not less than the method's ``RPCMethod/leastHedgeDelay``.
     static let maxHedgeDelay = Duration.milliseconds(500)
     /// The wait while too few answers have been seen.
     static let firstHedgeDelay = Duration.milliseconds(300)
@@ -268,7 +266,7 @@ struct PendingCalls {
 
     private func hedgeDelay(of call: Call) -> Duration {
         let usual = latencies[call.request.method.name]?.slowestHundredth ?? Self.firstHedgeDelay
-        let delay = min(max(usual, Self.minHedgeDelay), Self.maxHedgeDelay)
+        let delay = max(min(usual, Self.maxHedgeDelay), call.request.method.leastHedgeDelay)
         return call.hedges == 0 ? delay : delay * (1 << call.hedges)
     }
 

@@ -32,12 +32,25 @@ struct ChunkReader: Sendable {
         return chunk
     }
 
-    /// One attempt to read a chunk ahead of time, limited by the deadline of a chunk.
-    func readAhead(_ index: Int64) async -> Result<Chunk, ServiceError> {
-        do throws(ServiceError) {
-            return .success(try await read(index, deadline: .after(limits.chunkDeadline)))
-        } catch {
-            return .failure(error)
+    /// One attempt to read chunks ahead of time, limited by the deadline of a chunk; one read where they are a ``ChunkRun``.
+    ///
+    /// - Returns: What came of each, in their order.
+    func readAhead(_ indexes: [Int64]) async -> [Result<Chunk, ServiceError>] {
+        let deadline = Deadline.after(limits.chunkDeadline)
+        if let index = indexes.first, indexes.count == 1 {
+            do throws(ServiceError) {
+                return [.success(try await read(index, deadline: deadline))]
+            } catch {
+                return [.failure(error)]
+            }
+        }
+        return await source.chunks(indexes.map(facts.address(ofChunk:)), deadline: deadline).map { result in
+            result.flatMap { chunk in
+                Result { () throws(ServiceError) in
+                    try facts.check(chunk)
+                    return chunk
+                }
+            }
         }
     }
 

@@ -25,10 +25,10 @@ struct ChunkStream: Sendable {
 
     private typealias Group = ThrowingTaskGroup<Arrival, any Error>
 
-    /// What has come of reading one chunk ahead.
+    /// What has come of reading some chunks ahead.
     private struct Arrival {
-        let index: Int64
-        let result: Result<Chunk, ServiceError>
+        let indexes: [Int64]
+        let results: [Result<Chunk, ServiceError>]
     }
 
     /// What is read ahead of the viewer.
@@ -37,6 +37,8 @@ struct ChunkStream: Sendable {
         var part: ReadAheadBudget.Part
         /// Chunks that were asked for, and what has come of it so far.
         var asked: [Int64: Result<Chunk, ServiceError>?] = [:]
+        /// What goes back to the budget with a chunk, in bytes. Chunks of one read share their memory, and go with the last of them.
+        var bytesToGiveBack: [Int64: Int] = [:]
     }
 
     private var chunkBytes: Int { reader.facts.chunkBytes }
@@ -72,7 +74,7 @@ struct ChunkStream: Sendable {
                 } else {
                     try await hand(ReadyPieces(bytes), to: sink)
                 }
-                if wasAskedFor { ahead.part.giveBack(chunkBytes) }
+                if let bytes = ahead.bytesToGiveBack.removeValue(forKey: index) { ahead.part.giveBack(bytes) }
                 lastProgress = .now
                 ahead.position.advance()
             }
@@ -97,22 +99,36 @@ struct ChunkStream: Sendable {
     /// Asks for the chunks that the window has room for, unless the cache has them.
     private func readAhead(_ ahead: inout Ahead, in group: inout Group) {
         while let index = ahead.position.toLookAt {
-            if !reader.holds(index) {
-                guard ahead.part.take(chunkBytes) else { return }
-                ahead.asked.updateValue(nil, forKey: index)
-                startReading(index, in: &group)
+            if reader.holds(index) {
+                ahead.position.looked()
+                continue
             }
+            if let run = reader.facts.run(beginningAt: index) {
+                switch ahead.position.fit(upTo: run.upperBound) {
+                case .later: return
+                case .now where ask(for: run.filter { !reader.holds($0) }, &ahead, in: &group):
+                    ahead.position.looked(at: run.count)
+                    continue
+                case .now, .never: break
+                }
+            }
+            guard ask(for: [index], &ahead, in: &group) else { return }
             ahead.position.looked()
         }
     }
 
-    private func startReading(_ index: Int64, in group: inout Group) {
-        // The result is complete before the arrival is made of it: a closure that returned a tuple around a typed `try`
+    /// Asks for chunks by one call, if the budget has room for them.
+    private func ask(for indexes: [Int64], _ ahead: inout Ahead, in group: inout Group) -> Bool {
+        guard let last = indexes.last, ahead.part.take(indexes.count * chunkBytes) else { return false }
+        ahead.bytesToGiveBack[last] = indexes.count * chunkBytes
+        for index in indexes { ahead.asked.updateValue(nil, forKey: index) }
+        // The results are complete before the arrival is made of them: a closure that returned a tuple around a typed `try`
         // lost the index, when optimized by Swift 6.3.1, and chunks were taken for others.
         group.addTask { [reader] in
-            let result = await reader.readAhead(index)
-            return Arrival(index: index, result: result)
+            let results = await reader.readAhead(indexes)
+            return Arrival(indexes: indexes, results: results)
         }
+        return true
     }
 
     /// The chunk that was read ahead, or, when that attempt failed in a way that may pass, the chunk read persistently
@@ -123,7 +139,7 @@ struct ChunkStream: Sendable {
         let began = ContinuousClock.now
         var hasWaited = false
         while case .some(.none) = ahead.asked[index], let arrival = try await group.next() {
-            ahead.asked[arrival.index] = arrival.result
+            for (index, result) in zip(arrival.indexes, arrival.results) { ahead.asked[index] = result }
             hasWaited = true
         }
         if hasWaited { reader.source.metrics.stalled(began.duration(to: .now)) }

@@ -1,5 +1,6 @@
 import Domain
 import Logging
+import NIOCore
 import ServiceLifecycle
 import Synchronization
 
@@ -36,6 +37,9 @@ final class ContentSource: Service {
         callsBeforeWaiting: 2, maxCount: StorageLimits.maxChunksTogether, maxBytes: StorageLimits.maxBytesTogether)
     /// How long a part may wait for others: little to a viewer, also where each read takes long.
     static let partPatience = Duration.milliseconds(5)
+
+    /// How exactly deadlines of chunks are kept.
+    private static let tick = Duration.milliseconds(25)
 
     private let records: SharedFetches<RecentAnswers<VideoID, PlayableVideo>>
     private let facts: SharedFetches<RecentAnswers<StorageKey, ObjectFacts>>
@@ -87,11 +91,13 @@ final class ContentSource: Service {
         if memory == nil, cacheBytes > 0 {
             logger.notice("chunks are copied when they are sent, since the system has no memory to send them from")
         }
-        let read: SharedFetches<ChunkCache>.Fetch = { (address, deadline) throws(ServiceError) in
-            try await storage.read(address, deadline: deadline).checked(against: address)
-        }
-        let chunks = SharedFetches(cache, executor: executor) { (address, deadline) throws(ServiceError) in
-            try await read(address, deadline).kept(in: memory)
+        let chunks = SharedFetches(
+            cache, executor: executor, together: .alone, byteCount: { _ in 0 }, tick: Self.tick
+        ) { addresses, deadline in
+            let results = await storage.checkedChunks(addresses, deadline: deadline)
+            return results.map { result in
+                result.map { $0.kept(in: memory, apart: cacheBytes > 0 && addresses.count > 1) }
+            }
         }
         parts = SharedFetches(
             NoMemory(), executor: executor, together: Self.partsTogether, byteCount: \.chunkBytes,
@@ -207,6 +213,18 @@ final class ContentSource: Service {
         return sourced.answer
     }
 
+    /// Chunks, those that nobody has asked for yet by one read where they are a ``ChunkRun``.
+    ///
+    /// - Returns: What came of each, in their order. As long as one of a run is held and none is kept, all of the run is in memory.
+    func chunks(_ addresses: [ChunkAddress], deadline: Deadline) async -> [Result<Chunk, ServiceError>] {
+        await chunks.answers(to: addresses, deadline: deadline).map { result in
+            result.map { sourced in
+                metrics.count(sourced.answer, from: sourced.source.chunkSource)
+                return sourced.answer
+            }
+        }
+    }
+
     /// Where a small range is read without the chunks around it: when nothing of them is in memory, and nobody has asked for
     /// a part of them within the last minute. So a seek is answered with little more than the bytes that it wants, and who plays on
     /// from there in small ranges, or others who watch the same place, have the whole chunk from the second time on. Where
@@ -269,10 +287,16 @@ final class ContentSource: Service {
 
 extension Chunk {
     /// The same chunk where chunks are kept.
-    fileprivate func kept(in memory: ChunkMemory?) -> Chunk {
-        guard let memory else { return self }
+    ///
+    /// - Parameter apart: Whether it shares its memory with others now, which would be kept as long as it is.
+    fileprivate func kept(in memory: ChunkMemory?, apart: Bool = false) -> Chunk {
         var kept = self
-        kept.bytes = memory.taking(bytes)
+        if let memory {
+            kept.bytes = memory.taking(bytes)
+        } else if apart {
+            kept.bytes = ByteBufferAllocator().buffer(capacity: bytes.readableBytes)
+            kept.bytes.writeImmutableBuffer(bytes)
+        }
         return kept
     }
 }

@@ -72,6 +72,18 @@ struct FetchGroups<Key: Hashable & Sendable>: Sendable {
         return groups
     }
 
+    /// Takes in what is to be fetched by one call, whatever else is under way.
+    ///
+    /// - Parameter fetches: At least one.
+    /// - Returns: The call to make now.
+    mutating func add(together fetches: [Fetch]) -> Group {
+        lastGroup += 1
+        let group = Group(id: lastGroup, fetches: fetches)
+        wanted[group.id] = fetches.count
+        for fetch in fetches { groupOfFlight[fetch.flight] = group.id }
+        return group
+    }
+
     /// Takes note that a call has ended.
     ///
     /// - Returns: The call to make in its place.
@@ -102,12 +114,10 @@ struct FetchGroups<Key: Hashable & Sendable>: Sendable {
     }
 
     private mutating func takeWaiting() -> Group {
-        lastGroup += 1
-        let group = Group(id: lastGroup, fetches: waiting)
-        wanted[group.id] = waiting.count
-        for fetch in waiting { groupOfFlight[fetch.flight] = group.id }
-        waiting = []
-        waitingBytes = 0
-        return group
+        defer {
+            waiting = []
+            waitingBytes = 0
+        }
+        return add(together: waiting)
     }
 }

@@ -3,7 +3,8 @@
 struct ReadAheadWindow: Sendable {
     /// The window now.
     private(set) var chunks = 1
-    private let limit: Int
+    /// How large it becomes.
+    let limit: Int
 
     /// A window that grows up to this many chunks.
     init(limit: Int) {
@@ -42,9 +43,25 @@ struct ReadAheadPosition: Sendable {
         next <= last && next - index < Int64(window.chunks) ? next : nil
     }
 
-    /// Takes note that the chunk ``toLookAt`` is there or asked for.
-    mutating func looked() {
-        next += 1
+    /// What to do with chunks that are best read as one.
+    enum Fit {
+        case now
+        /// As soon as the viewer has taken some more.
+        case later
+        /// The window is too small for them, now or altogether.
+        case never
+    }
+
+    /// Whether the window has room for all chunks from ``toLookAt`` to one.
+    func fit(upTo chunk: Int64) -> Fit {
+        guard chunk <= last, chunk - next < Int64(window.limit) - 1 else { return .never }
+        if chunk - index < Int64(window.chunks) { return .now }
+        return window.chunks < window.limit ? .never : .later
+    }
+
+    /// Takes note that the chunks from ``toLookAt`` on are there or asked for.
+    mutating func looked(at count: Int = 1) {
+        next += Int64(count)
     }
 
     /// Takes note that the viewer took a chunk.

@@ -35,7 +35,27 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
         var source: Source
     }
 
-    private typealias Waiter = UnsafeContinuation<Result<Answer, ServiceError>, Never>
+    /// Who is given an answer.
+    private enum Waiter {
+        case one(UnsafeContinuation<Result<Answer, ServiceError>, Never>)
+        /// Who waits for several, and the place of this one among them.
+        case several(AnswersInOrder<Answer>, Int)
+
+        func resume(returning result: Result<Answer, ServiceError>) {
+            switch self {
+            case .one(let continuation): continuation.resume(returning: result)
+            case .several(let answers, let place): answers.put(result, at: place)
+            }
+        }
+    }
+
+    /// What has come of asking.
+    private enum Entry {
+        case answered(Result<Answer, ServiceError>)
+        /// Another one's fetch is waited for.
+        case joined
+        case begun(FetchGroups<Key>.Fetch)
+    }
 
     private struct State {
         var memory: Memory
@@ -163,7 +183,7 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
             if let answer = remembered(key) { return Sourced(answer: answer, source: .memory) }
             let ticket = Ticket()
             let result: Result<Answer, ServiceError> = await withTaskCancellationHandler {
-                await withUnsafeContinuation { enter(key, deadline, ticket, $0) }
+                await withUnsafeContinuation { enter(key, deadline, ticket, .one($0)) }
             } onCancel: {
                 leave(ticket)
             }
@@ -178,30 +198,78 @@ final class SharedFetches<Memory: AnswerMemory>: Service {
         }
     }
 
+    /// The answers to several, in their order; those that nobody has asked for yet are fetched by one call.
+    ///
+    /// - Returns: What came of each. Unlike ``answer(to:deadline:)``, it does not ask again where another one's fetch had less time.
+    func answers(to keys: [Key], deadline: Deadline) async -> [Result<Sourced, ServiceError>] {
+        let tickets = keys.map { _ in Ticket() }
+        let answers = AnswersInOrder<Answer>(count: keys.count)
+        let results = await withTaskCancellationHandler {
+            await answers.wait { enter(keys, deadline, tickets, answers) }
+        } onCancel: {
+            for ticket in tickets { leave(ticket) }
+        }
+        return zip(results, tickets).map { result, ticket in
+            result.map {
+                Sourced(answer: $0, source: ticket.hasBegun ? .fetched : ticket.hasEntered ? .shared : .memory)
+            }
+        }
+    }
+
     private func enter(_ key: Key, _ deadline: Deadline, _ ticket: Ticket, _ waiter: Waiter) {
         var keeper: UnsafeContinuation<Void, Never>?
-        let refusal: Result<Answer, ServiceError>? = state.withLock { state in
-            guard !state.isClosed else {
-                return .failure(ServiceError(.unavailable, "This process is shutting down."))
-            }
-            // It may have come since it was looked for; a second fetch would be one too many.
-            if let answer = state.memory.answer(to: key, now: .now) { return .success(answer) }
-            let (id, flight) = state.table.join(key, deadline: deadline, now: .now)
-            guard ticket.assign(id, hasBegun: flight != nil) else {
-                // What was just begun is not in a group yet.
-                _ = state.table.leave(id)
-                return .failure(.leftBehind)
-            }
-            state.waiters[id] = waiter
-            keeper = state.restingKeeper.take()
-            if let flight {
-                let fetch = FetchGroups.Fetch(flight: flight, key: key, deadline: deadline)
+        let entry = state.withLock { state in
+            let entry = enter(key, deadline, ticket, waiter, &state)
+            if case .begun(let fetch) = entry {
                 for group in state.groups.add(fetch, bytes: byteCount(key)) { begin(group, &state) }
             }
-            return nil
+            if state.table.waiterCount > 0 { keeper = state.restingKeeper.take() }
+            return entry
         }
         keeper?.resume()
-        if let refusal { waiter.resume(returning: refusal) }
+        if case .answered(let result) = entry { waiter.resume(returning: result) }
+    }
+
+    private func enter(
+        _ keys: [Key], _ deadline: Deadline, _ tickets: [Ticket], _ answers: AnswersInOrder<Answer>
+    ) {
+        var keeper: UnsafeContinuation<Void, Never>?
+        let entries = state.withLock { state in
+            var begun: [FetchGroups<Key>.Fetch] = []
+            var entries: [Entry] = []
+            for (place, (key, ticket)) in zip(keys, tickets).enumerated() {
+                let entry = enter(key, deadline, ticket, .several(answers, place), &state)
+                if case .begun(let fetch) = entry { begun.append(fetch) }
+                entries.append(entry)
+            }
+            if !begun.isEmpty { begin(state.groups.add(together: begun), &state) }
+            if state.table.waiterCount > 0 { keeper = state.restingKeeper.take() }
+            return entries
+        }
+        keeper?.resume()
+        for (place, entry) in entries.enumerated() {
+            if case .answered(let result) = entry { answers.put(result, at: place) }
+        }
+    }
+
+    /// Takes one in who waits, unless the answer is there.
+    private func enter(
+        _ key: Key, _ deadline: Deadline, _ ticket: Ticket, _ waiter: Waiter, _ state: inout State
+    ) -> Entry {
+        guard !state.isClosed else {
+            return .answered(.failure(ServiceError(.unavailable, "This process is shutting down.")))
+        }
+        // It may have come since it was looked for; a second fetch would be one too many.
+        if let answer = state.memory.answer(to: key, now: .now) { return .answered(.success(answer)) }
+        let (id, flight) = state.table.join(key, deadline: deadline, now: .now)
+        guard ticket.assign(id, hasBegun: flight != nil) else {
+            // What was just begun is not in a group yet.
+            _ = state.table.leave(id)
+            return .answered(.failure(.leftBehind))
+        }
+        state.waiters[id] = waiter
+        guard let flight else { return .joined }
+        return .begun(FetchGroups.Fetch(flight: flight, key: key, deadline: deadline))
     }
 
     /// Begins a call in a task of its own, so that it outlives who asked first. It is in ``State/tasks`` until it has ended: it
@@ -302,6 +370,8 @@ private final class Ticket: Sendable {
 
     /// Whether the fetch was begun for this wait.
     var hasBegun: Bool { state.withLock { $0.hasBegun } }
+    /// Whether it has waited at all.
+    var hasEntered: Bool { state.withLock { $0.id != nil } }
 
     /// - Returns: Whether the wait may begin.
     func assign(_ id: UInt64, hasBegun: Bool) -> Bool {

@@ -18,17 +18,40 @@ extension StorageService {
         }
     }
 
-    /// Reads parts by one call. Where that fails for a reason that does not pass, it is a call for each: a worker of an earlier
-    /// version does not know the method, and what a worker dies of, or cannot answer, may be one of them alone.
+    /// Reads parts by one call.
     ///
     /// - Returns: What came of each, in their order; chunks that are those at the addresses.
     func checkedParts(_ addresses: [ChunkAddress], deadline: Deadline) async -> [Result<Chunk, ServiceError>] {
+        await checked(addresses, deadline: deadline) { () throws(ServiceError) in
+            try await read(together: addresses, deadline: deadline)
+        }
+    }
+
+    /// Reads chunks, by one read where they are a ``ChunkRun``.
+    ///
+    /// - Returns: What came of each, in their order; chunks that are those at the addresses.
+    func checkedChunks(_ addresses: [ChunkAddress], deadline: Deadline) async -> [Result<Chunk, ServiceError>] {
+        await checked(addresses, deadline: deadline) { () throws(ServiceError) in
+            guard let run = ChunkRun(around: addresses) else { return await readEach(addresses, deadline: deadline) }
+            let whole = try await read(run.address, deadline: deadline).checked(against: run.address)
+            return addresses.map { address in
+                run.part(address, of: whole).map(Result.success)
+                    ?? .failure(
+                        ServiceError(.invalidArgument, "Chunk \(address.index) lies past the end of \"\(address.key)\"."))
+            }
+        }
+    }
+
+    /// Reads several chunks by one call. Where that fails for a reason that does not pass, it is a call for each: a worker of an
+    /// earlier version does not know the method, and what a worker dies of, or cannot answer, may be one of them alone.
+    private func checked(
+        _ addresses: [ChunkAddress], deadline: Deadline,
+        readingTogether: () async throws(ServiceError) -> [Result<Chunk, ServiceError>]
+    ) async -> [Result<Chunk, ServiceError>] {
         let results: [Result<Chunk, ServiceError>]
         do throws(ServiceError) {
             results =
-                addresses.count > 1
-                ? try await read(together: addresses, deadline: deadline)
-                : await readEach(addresses, deadline: deadline)
+                addresses.count > 1 ? try await readingTogether() : await readEach(addresses, deadline: deadline)
         } catch {
             guard !ChunkReader.mayPass(error) else { return addresses.map { _ in .failure(error) } }
             results = await readEach(addresses, deadline: deadline)

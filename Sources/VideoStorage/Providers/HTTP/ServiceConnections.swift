@@ -10,6 +10,8 @@ final class ServiceConnections: Sendable {
     private static let connectSeconds: Int64 = 3
     /// How long a connection may be silent in the middle of an answer. A commit may take its time.
     private static let silenceSeconds: Int64 = 30
+    /// How much is taken from a connection at once; a read costs the same, whatever it brings. NIO's own bound is 64 KiB.
+    private static let maxReceivedBytes = 262_144
 
     private let client: HTTPClient
     private let throttle = Throttle()
@@ -28,6 +30,11 @@ final class ServiceConnections: Sendable {
         configuration.httpVersion = .http1Only
         // Who wraps the provider decides about a second attempt.
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            channel.setOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 2_048, maximum: Self.maxReceivedBytes))
+        }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
