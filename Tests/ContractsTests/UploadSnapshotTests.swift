@@ -13,7 +13,8 @@ struct UploadSnapshotTests {
             [StorageWire.begin, StorageWire.stage, StorageWire.commit, StorageWire.abort] == [
                 RPCMethod("storage.begin.v1", queue: "millrace.storage.write", isIdempotent: true),
                 RPCMethod(
-                    "storage.stage.v1", queue: "millrace.storage.write", isIdempotent: true, leastHedgeDelay: .seconds(2)),
+                    "storage.stage.v1", queue: "millrace.storage.write", isIdempotent: true,
+                    leastHedgeDelay: .seconds(2)),
                 RPCMethod(
                     "storage.commit.v1", queue: "millrace.storage.write", isIdempotent: true,
                     leastHedgeDelay: .seconds(10)),

@@ -75,7 +75,8 @@ struct ChunkRunTests {
     }
 
     @Test(arguments: [
-        (4_096, 1), (262_143, 1), (262_144, 4), (1_048_576, 4), (1_400_000, 2), (2_097_152, 2), (2_097_153, 1), (4_194_304, 1),
+        (4_096, 1), (262_143, 1), (262_144, 4), (1_048_576, 4), (1_400_000, 2), (2_097_152, 2), (2_097_153, 1),
+        (4_194_304, 1),
     ])
     func whatARunHasIsOneChunkThatAWorkerReads(chunkBytes: Int, count: Int) throws {
         let facts = try makeFacts(chunkBytes: chunkBytes)

@@ -37,6 +37,7 @@ final class AnswersInOrder<Answer: Sendable>: Sendable {
     /// Waits for all of them; called once.
     ///
     /// - Parameter ask: Asks for them; it may put some in already.
+    /// - Returns: The answers, each in its place.
     func wait(_ ask: () -> Void) async -> [Result<Answer, ServiceError>] {
         await withUnsafeContinuation { continuation in
             let ready = state.withLock { state in

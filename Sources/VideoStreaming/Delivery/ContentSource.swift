@@ -92,13 +92,13 @@ final class ContentSource: Service {
             logger.notice("chunks are copied when they are sent, since the system has no memory to send them from")
         }
         let chunks = SharedFetches(
-            cache, executor: executor, together: .alone, byteCount: { _ in 0 }, tick: Self.tick
-        ) { addresses, deadline in
-            let results = await storage.checkedChunks(addresses, deadline: deadline)
-            return results.map { result in
-                result.map { $0.kept(in: memory, apart: cacheBytes > 0 && addresses.count > 1) }
-            }
-        }
+            cache, executor: executor, together: .alone, byteCount: { _ in 0 }, tick: Self.tick,
+            fetch: { addresses, deadline in
+                let results = await storage.checkedChunks(addresses, deadline: deadline)
+                return results.map { result in
+                    result.map { $0.kept(in: memory, apart: cacheBytes > 0 && addresses.count > 1) }
+                }
+            })
         parts = SharedFetches(
             NoMemory(), executor: executor, together: Self.partsTogether, byteCount: \.chunkBytes,
             tick: Self.partPatience
@@ -288,7 +288,10 @@ final class ContentSource: Service {
 extension Chunk {
     /// The same chunk where chunks are kept.
     ///
-    /// - Parameter apart: Whether it shares its memory with others now, which would be kept as long as it is.
+    /// - Parameters:
+    ///   - memory: Where chunks are kept; `nil` where each is kept where it is.
+    ///   - apart: Whether it shares its memory with others now, which would be kept as long as it is.
+    /// - Returns: The chunk.
     fileprivate func kept(in memory: ChunkMemory?, apart: Bool = false) -> Chunk {
         var kept = self
         if let memory {

@@ -37,7 +37,8 @@ extension StorageService {
             return addresses.map { address in
                 run.part(address, of: whole).map(Result.success)
                     ?? .failure(
-                        ServiceError(.invalidArgument, "Chunk \(address.index) lies past the end of \"\(address.key)\"."))
+                        ServiceError(
+                            .invalidArgument, "Chunk \(address.index) lies past the end of \"\(address.key)\"."))
             }
         }
     }

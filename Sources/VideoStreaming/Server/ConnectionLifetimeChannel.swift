@@ -36,12 +36,6 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
         .init(level: .tcp, name: NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT))
     }
 
-    /// How much of an upload is taken from the socket at once, at the most: a read costs the same, whatever it brings. It grows
-    /// there with what comes; NIO's own bound is 64 KiB. (Measured: a tenth of what an upload costs a gateway.)
-    private static var receivedBytes: AdaptiveRecvByteBufferAllocator {
-        .init(minimum: 64, initial: 2_048, maximum: 256 * 1_024)
-    }
-
     /// A socket that has taken a part of what it was given is full: tried again at once, as NIO does 16 times, it takes nothing.
     private static var triesOfFullSocket: UInt { 0 }
 
@@ -49,7 +43,6 @@ struct ConnectionLifetimeChannel<Base: ServerChildChannel>: ServerChildChannel {
         channel.setOption(.writeBufferWaterMark, value: Self.waterMark)
             // Where that is not to be had, viewers wait longer, and that is all.
             .flatMap { channel.setOption(Self.unsentOption, value: Self.unsentBytes).recover { _ in } }
-            .flatMap { channel.setOption(.recvAllocator, value: Self.receivedBytes) }
             .flatMap { channel.setOption(.writeSpin, value: Self.triesOfFullSocket) }
             .flatMap { base.setup(channel: channel, logger: logger) }
     }
