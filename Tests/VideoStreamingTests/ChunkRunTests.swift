@@ -115,7 +115,7 @@ struct ChunkRunTests {
         #expect(indexes(ofChunks: 4) == [2, 3, 4, 5])
     }
 
-    @Test(arguments: [(2, 64 << 20), (8, 1 << 20)])
+    @Test(arguments: [(3, 64 << 20), (8, 1 << 20)])
     func whereARunHasNoRoomEachIsReadAlone(window: Int, readAheadBytes: Int) async throws {
         let stream = try makeStream(of: makeSource(), window: window, readAheadBytes: readAheadBytes)
         try await expectAll(stream)

@@ -52,9 +52,10 @@ struct ReadAheadPosition: Sendable {
         case never
     }
 
-    /// Whether the window has room for all chunks from ``toLookAt`` to one.
+    /// Whether the window has room for all chunks from ``toLookAt`` to one. They may take half of it, so that there is something to
+    /// send until they come.
     func fit(upTo chunk: Int64) -> Fit {
-        guard chunk <= last, chunk - next < Int64(window.limit) - 1 else { return .never }
+        guard chunk <= last, 2 * (chunk - next + 1) <= Int64(window.limit) else { return .never }
         if chunk - index < Int64(window.chunks) { return .now }
         return window.chunks < window.limit ? .never : .later
     }
