@@ -34,10 +34,10 @@ struct GatewayConfiguration: Sendable {
     var port = 4_000
     /// The TCP port where health and metrics are told over plain HTTP; without one metrics are told at ``port``.
     var metricsPort: Int?
-    /// The most chunks that one stream holds or waits for. Eight of 256 KiB cover a round trip of 20 ms at 800 Mbit/s. What
-    /// they may cost is bounded by the stream's equal share of ``readAheadBytes``.
+    /// The most chunks that one stream holds or waits for. Twelve are three runs of four (``ChunkRun``), of which one is sent while
+    /// the others are on their way. What they may cost is bounded by the stream's equal share of ``readAheadBytes``.
     var readAheadChunks = 12
-    /// How many bytes all streams together may hold ahead of their viewers: 256 chunks of 256 KiB, so that 36 streams read ahead as
+    /// How many bytes all streams together may hold ahead of their viewers: 256 chunks of 256 KiB, so that 23 streams read ahead as
     /// far as they may, and 256 streams one chunk.
     var readAheadBytes = 64 << 20
     /// How many bytes of chunks are kept for the next viewers; 0 for none. 256 MiB are half an hour of film at 1 Mbit/s, or

@@ -30,6 +30,7 @@ final class ServiceConnections: Sendable {
         configuration.httpVersion = .http1Only
         // Who wraps the provider decides about a second attempt.
         configuration.connectionPool.retryConnectionEstablishment = false
+        // The client's only way to a connection's options, whatever its name says.
         configuration.http1_1ConnectionDebugInitializer = { channel in
             channel.setOption(
                 .recvAllocator,
