@@ -23,15 +23,23 @@ struct GatewayConfigurationTests {
         #expect(configuration.requestDeadline.remaining() <= .seconds(86_400))
     }
 
+    @Test(arguments: [
+        (0, 8), (4_096, 8), (1_048_576, 8), (4_194_304, 5), (5_242_880, 4), (8_388_608, 2), (30_000_000, 1),
+    ])
+    func asManyBlocksAreOnTheirWayAsFitIn(blockBytes: Int, count: Int) {
+        #expect(GatewayConfiguration().uploads.blocksInFlight(blockBytes: blockBytes) == count)
+    }
+
     @Test func theDefaultsAreTheDocumentedOnes() {
         let limits = GatewayConfiguration().delivery
-        #expect(limits.readAheadChunks == 12)
+        #expect(limits.readAheadChunks == 16)
         #expect(limits.chunkDeadline == .seconds(5))
         #expect(limits.stallBudget == .seconds(30))
         let uploads = GatewayConfiguration().uploads
         #expect(uploads.maxBytes == 68_719_476_736 && GatewayConfiguration().uploadBytes == 33_554_432)
         #expect(uploads.idleLimit == .seconds(30) && uploads.minBytesPerSecond == 4_096)
         #expect(uploads.commitDeadline == .seconds(120))
+        #expect(uploads.maxBlocksInFlight == 8 && uploads.maxBytesInFlight == 20_971_520)
         #expect(GatewayConfiguration().writeToken == nil)
         // Or a client that sends nothing is cut off without a word.
         #expect(uploads.idleLimit < GatewayConfiguration().idleTime)

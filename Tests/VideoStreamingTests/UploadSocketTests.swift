@@ -107,7 +107,7 @@ import Testing
         let fixture = try GatewayFixture()
         fixture.uploads.on(.stage, InMemoryStorage.delay(.milliseconds(5)))
         #expect(try await Upload.put(fixture, GatewayFixture.pattern(400_000)).status == 204)
-        #expect(fixture.uploads.counts.maxStagesInFlight == 4)
+        #expect(fixture.uploads.counts.maxStagesInFlight == 8)
     }
 
     @Test func theBytesInMemoryAreBounded() async throws {

@@ -24,7 +24,7 @@ from .storage_runs import CLIENT, Millrace, OwnClient, Source, Transfer
 from .tables import cells, number, table, yes_or_no
 from .usage import Use
 
-DESCRIPTION = """A video of random bytes is uploaded with curl, and downloaded, through one gateway, the broker and one storage
+DESCRIPTION = """A video of random bytes is uploaded and downloaded over HTTP through one gateway, the broker and one storage
 worker; and the provider's own client does the same with the same server: cp for the file system, boto3 and
 azure-storage-blob for the test servers of S3 and Azure, pymongo for GridFS. Each downloaded byte is compared with the one
 that was uploaded, as it arrives (after the copy, with cp). In each pair, the C program of `ops/bench rpc` carries replies
@@ -86,9 +86,7 @@ def add_to(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def run(chosen: argparse.Namespace, progress: Progress) -> int:
     layout = stack_layout()
     layout.make()
-    servers.install_missing(
-        layout, progress, also=packages.TO_COMPILE_C + packages.TO_TEST + packages.TO_TRANSFER
-    )
+    servers.install_missing(layout, progress, also=packages.TO_COMPILE_C + packages.TO_TEST)
     servers.install_object_stores(layout, progress)
     for kind in KINDS:
         building.build(layout, progress, f"build {kind}", [*RELEASE, "--product", kind])

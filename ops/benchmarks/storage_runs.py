@@ -27,6 +27,8 @@ from .usage import Meter, Use
 CLIENT_PROGRAM = Path(__file__).with_name("storage_client.py")
 PLACE = "benchmark"
 TOKEN = "token-of-a-benchmark"
+# What the gateway and its client have in common.
+WRITER = {"WRITE_TOKEN": TOKEN}
 CLIENT = "client"
 BLOCK_BYTES = 1 << 20
 SECONDS_TO_ANSWER = 30.0
@@ -142,7 +144,7 @@ def _moved_bytes(pid: int) -> int:
 
 
 class Millrace:
-    """One gateway, one metadata worker and one storage worker, reached over HTTP with curl."""
+    """One gateway, one metadata worker and one storage worker, reached over HTTP."""
 
     def __init__(
         self,
@@ -160,7 +162,7 @@ class Millrace:
             METADATA: database | {"DBNAME": f"{provider}-metadata"},
             STORAGE: database | {"DBNAME": f"{provider}-storage"} | _variables(provider, layout, environment),
             # Everything is read from storage, and memory is what uploads and downloads need, without a cache beside.
-            GATEWAY: {"WRITE_TOKEN": TOKEN, "CACHE_BYTES": "0"},
+            GATEWAY: WRITER | {"CACHE_BYTES": "0"},
         }
         self.processes = [
             launch(kind, [str(products / kind)], common | own | {"PORT": str(port)}, port, layout, state)
@@ -195,32 +197,27 @@ class Millrace:
     def upload(self, source: Source, step: Step, what: str) -> tuple[str, Transfer]:
         """Uploads a file as a new video; gives its id."""
         video = self.make_video()
-        outputs, transfer = self._runner.run([self._upload(video, source)], source.size, step, what)
-        return video, transfer.lasting(outputs[0])
+        return video, self._run("upload", video, source, step, what)
 
     def upload_at_once(self, source: Source, count: int, step: Step, what: str) -> tuple[list[str], Transfer]:
         """Uploads a file many times at once, each as a new video."""
         videos = [self.make_video() for _ in range(count)]
-        commands = [self._upload(video, source) for video in videos]
-        _, transfer = self._runner.run(commands, count * source.size, step, what)
+        commands = [self._client("upload", video, source) for video in videos]
+        _, transfer = self._runner.run(commands, count * source.size, step, what, WRITER)
         return videos, transfer
 
     def download(self, video: str, source: Source, step: Step, what: str) -> Transfer:
         """Downloads a video and compares it with the file."""
-        command = [sys.executable, str(CLIENT_PROGRAM), "http", "download"]
-        command += ["--name", self._content(video), "--file", str(source.path)]
-        outputs, transfer = self._runner.run([command], source.size, step, what)
+        return self._run("download", video, source, step, what)
+
+    def _run(self, action: str, video: str, source: Source, step: Step, what: str) -> Transfer:
+        command = self._client(action, video, source)
+        outputs, transfer = self._runner.run([command], source.size, step, what, WRITER)
         return transfer.lasting(outputs[0])
 
-    def _content(self, video: str) -> str:
-        return f"{self._url}/videos/{video}/content"
-
-    def _upload(self, video: str, source: Source) -> list[str]:
-        return [
-            *("curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--output", "/dev/null"),
-            *("--write-out", '{"seconds": %{time_total}}', "--header", f"Authorization: Bearer {TOKEN}"),
-            *("--upload-file", str(source.path), self._content(video)),
-        ]
+    def _client(self, action: str, video: str, source: Source) -> list[str]:
+        url = f"{self._url}/videos/{video}/content"
+        return [sys.executable, str(CLIENT_PROGRAM), "http", action, "--name", url, "--file", str(source.path)]
 
 
 class OwnClient:

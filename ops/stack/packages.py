@@ -20,8 +20,6 @@ TO_RUN = ("rabbitmq-server", "python3-pymongo")
 TO_COMPILE_C = ("gcc", "libc6-dev")
 # What the tests of ops itself need: promtool, which reads the alerts, and the Prometheus that it belongs to.
 TO_CHECK = ("prometheus",)
-# The HTTP client that benchmarks upload and download with.
-TO_TRANSFER = ("curl",)
 # What benchmarks drive HTTP with, and the file server that is their peer.
 TO_LOAD = ("wrk", "nginx-light", "curl")
 # What only a test run needs: certificates, and a client that speaks HTTP/2.

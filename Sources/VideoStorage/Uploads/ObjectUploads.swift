@@ -14,7 +14,8 @@ import RPC
 /// Uploads: blocks go to the primary provider, and the catalogue names the blob that they make.
 ///
 /// A worker keeps no state that another one would need. What it does to an upload it reads from the catalogue and writes
-/// there, each step by one update that compares what it starts from; so any worker may do any step, and do it again.
+/// there, each step by one update that compares what it starts from; so any worker may do any step, and do it again. Only
+/// that an upload is open is taken from memory for a moment, while its blocks come.
 struct ObjectUploads: UploadService {
     /// A commit goes through seven steps when nobody interferes. Each interference (another worker, a migration) costs two.
     private static let maxSteps = 32
@@ -27,6 +28,7 @@ struct ObjectUploads: UploadService {
     private let metrics: StorageMetrics
     private let logger: Logger
     private let now: @Sendable () -> Date
+    private let open = OpenUploads()
 
     /// Puts the service together.
     ///
@@ -85,9 +87,7 @@ struct ObjectUploads: UploadService {
 
     /// See ``Domain/UploadService``.
     func stage(_ block: UploadBlock, deadline: Deadline) async throws(ServiceError) -> StagedBlock {
-        guard let upload = try await register.upload(block.upload, deadline: deadline), upload.state == .open else {
-            throw CommitProgress.over(block.upload)
-        }
+        let upload = try await openUpload(block.upload, deadline: deadline)
         let provider = try providers.provider(named: upload.provider, of: upload.key)
         let count = block.bytes.readableBytes
         try provider.limits.check(index: block.index, byteCount: count)
@@ -95,17 +95,35 @@ struct ObjectUploads: UploadService {
         if let size = upload.announcedSize, end > size {
             throw ServiceError(.invalidArgument, "The upload was announced with \(size) bytes, and there are more.")
         }
-        let receipt = try await provider.stage(
-            upload.handle, at: upload.location, index: block.index, bytes: block.bytes, deadline: deadline)
+        let receipt: String
+        do throws(ServiceError) {
+            receipt = try await provider.stage(
+                upload.handle, at: upload.location, index: block.index, bytes: block.bytes, deadline: deadline)
+        } catch {
+            open.forget(upload.id)
+            throw error
+        }
         let moment = now().inWholeMilliseconds
         if moment.timeIntervalSince(upload.touchedAt) > touchSeconds {
             try await register.touch(upload.id, at: moment, copiedBytes: nil, deadline: deadline)
+            open.forget(upload.id)
         }
         return StagedBlock(index: block.index, size: count, receipt: receipt)
     }
 
+    private func openUpload(_ id: UploadID, deadline: Deadline) async throws(ServiceError) -> Upload {
+        if let upload = open.upload(id) { return upload }
+        let asked = ContinuousClock.now
+        guard let upload = try await register.upload(id, deadline: deadline), upload.state == .open else {
+            throw CommitProgress.over(id)
+        }
+        open.remember(upload, asked: asked)
+        return upload
+    }
+
     /// See ``Domain/UploadService``. The steps are those of ``CommitProgress``.
     func commit(_ finished: FinishedUpload, deadline: Deadline) async throws(ServiceError) -> ObjectFacts {
+        open.forget(finished.id)
         guard let upload = try await register.upload(finished.id, deadline: deadline), upload.purpose == .content else {
             throw CommitProgress.over(finished.id)
         }
@@ -124,6 +142,7 @@ struct ObjectUploads: UploadService {
 
     /// See ``Domain/UploadService``.
     func abort(_ id: UploadID, deadline: Deadline) async throws(ServiceError) {
+        open.forget(id)
         guard let upload = try await register.upload(id, deadline: deadline) else { return }
         switch upload.state {
         case .committed, .lost, .aborted: return

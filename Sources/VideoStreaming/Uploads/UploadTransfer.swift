@@ -35,6 +35,7 @@ struct UploadTransfer: Sendable {
     private func transfer(
         _ pieces: UploadBody.Pieces, length: Int64?, _ upload: UploadID, _ plan: UploadPlan
     ) async throws -> Received {
+        let maxInFlight = policy.blocksInFlight(blockBytes: plan.blockBytes)
         let counter = Counter(label: "millrace_gateway_received_bytes_total")
         return try await withThrowingTaskGroup(of: StagedBlock.self) { group in
             var cutter = BlockCutter(plan: plan, maxBytes: policy.maxBytes, expectedBytes: length)
@@ -48,7 +49,7 @@ struct UploadTransfer: Sendable {
                 piece.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
                 while piece.readableBytes > 0 {
                     if room == nil {
-                        while inFlight >= policy.maxBlocksInFlight, let block = try await group.next() {
+                        while inFlight >= maxInFlight, let block = try await group.next() {
                             staged.append(block)
                             inFlight -= 1
                         }

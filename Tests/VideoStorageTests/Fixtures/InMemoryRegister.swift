@@ -8,9 +8,13 @@ import Synchronization
 final class InMemoryRegister: UploadRegister {
     private let state = Mutex<[UploadID: Upload]>([:])
     private let touched = Mutex<[Int64]>([])
+    private let asked = Atomic<Int>(0)
 
     /// How far moves had come, each time it was noted.
     var notes: [Int64] { touched.withLock { $0 } }
+
+    /// How often an upload was asked for.
+    var questions: Int { asked.load(ordering: .relaxed) }
 
     var all: [Upload] { state.withLock { Array($0.values) } }
 
@@ -23,7 +27,8 @@ final class InMemoryRegister: UploadRegister {
     }
 
     func upload(_ id: UploadID, deadline: Deadline) async throws(ServiceError) -> Upload? {
-        state.withLock { $0[id] }
+        asked.add(1, ordering: .relaxed)
+        return state.withLock { $0[id] }
     }
 
     func advance(

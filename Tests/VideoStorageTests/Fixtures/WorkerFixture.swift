@@ -51,6 +51,14 @@ struct WorkerFixture {
             now: now)
     }
 
+    /// What takes uploads in another worker that shares everything with this one.
+    func uploadsElsewhere(now: @escaping @Sendable () -> Date = { Date() }) -> ObjectUploads {
+        ObjectUploads(
+            register: register, catalogue: catalogue, providers: providers, outbox: .none,
+            touchSeconds: CollectionRules().touchSeconds, metrics: StorageMetrics(factory: counters),
+            logger: log.logger, now: now)
+    }
+
     /// Stages all blocks of some bytes.
     func begin(_ key: String, _ bytes: [UInt8], id: UploadID = .random()) async throws -> FinishedUpload {
         let new = NewUpload(

@@ -18,24 +18,18 @@ struct GridFSChunk: Sendable {
     /// The CRC-32C of the bytes.
     let checksum: UInt32
 
-    /// The pieces of one block, as documents.
-    static func documents(of file: ObjectID, block: ByteBuffer, firstIndex: Int) -> [(chunk: GridFSChunk, BSONDocument)]
-    {
-        var rest = block
-        var index = firstIndex
-        var documents: [(chunk: GridFSChunk, BSONDocument)] = []
-        while let part = rest.readSlice(length: min(GridFSFile.chunkBytes, rest.readableBytes)), part.readableBytes > 0
-        {
-            let chunk = GridFSChunk(index: index, size: part.readableBytes, checksum: CRC32C.checksum(of: part))
-            let document: BSONDocument = [
-                "_id": ["files_id": .objectID(file), "n": .int32(Int32(index))],
-                "files_id": .objectID(file), "n": .int32(Int32(index)), "size": .int32(Int32(chunk.size)),
-                "crc32c": .int64(Int64(chunk.checksum)), "data": .binary(BSONBinary(Array(part.readableBytesView))),
-            ]
-            documents.append((chunk, document))
-            index += 1
-        }
-        return documents
+    /// Makes the piece that one block is.
+    init(block: ByteBuffer, index: Int) {
+        self.init(index: index, size: block.readableBytes, checksum: CRC32C.checksum(of: block))
+    }
+
+    /// The piece as a document, with its bytes.
+    func document(of file: ObjectID, bytes: ByteBuffer) -> BSONDocument {
+        [
+            "_id": ["files_id": .objectID(file), "n": .int32(Int32(index))],
+            "files_id": .objectID(file), "n": .int32(Int32(index)), "size": .int32(Int32(size)),
+            "crc32c": .int64(Int64(checksum)), "data": .binary(BSONBinary(Array(bytes.readableBytesView))),
+        ]
     }
 
     /// Makes a summary of what is known.

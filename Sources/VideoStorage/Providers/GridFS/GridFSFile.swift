@@ -27,8 +27,9 @@ struct GridFSFile: Codable, Sendable {
 
     /// The collection.
     static let collection = "blobs.files"
-    /// 256 KiB: the chunk that viewers read is one document.
-    static let chunkBytes = 262_144
+    /// 1 MiB less 1 KiB: what viewers read is one document or four, and an answer of four stays below 4 MiB. mongod and libmongoc
+    /// gather it in memory that doubles when it is full: with 1 MiB a stream had 267 MB/s, with this 314; with 256 KiB, 268.
+    static let chunkBytes = 1_047_552
     /// The largest chunks of other programs that are read: 16 MiB, which no document can have.
     static let maxChunkBytes = 16_777_216
 
@@ -44,6 +45,12 @@ struct GridFSFile: Codable, Sendable {
     var filename: String
     /// The media type.
     var metadata: Metadata?
+
+    /// How many chunks it has.
+    var chunkCount: Int64 {
+        let size = max(1, Int64(chunkSize))
+        return length / size + (length % size == 0 ? 0 : 1)
+    }
 
     /// How it is cut; `nil` when that cannot be, or a read would take too much memory. Other programs choose their own size:
     /// 255 KiB, as a rule.

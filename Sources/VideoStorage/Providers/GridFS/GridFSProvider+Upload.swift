@@ -9,9 +9,8 @@ import NIOCore
     import Foundation
 #endif
 
-/// Uploads: chunks under the id of a ``GridFSUpload``, which one document in `blobs.files` makes a blob.
+/// Uploads: each block is a chunk under the id of a ``GridFSUpload``, which one document in `blobs.files` makes a blob.
 extension GridFSProvider {
-    private static let chunksInABlock = 4
     /// How many chunks a commit checks with one question: 5 MB of answer.
     private static let chunksInACheck = 65_536
 
@@ -39,37 +38,28 @@ extension GridFSProvider {
         guard let id = ObjectID(handle.description),
             try await upload(id, location, deadline: deadline)?.state == .open
         else { throw Self.noUpload(to: location) }
-        let documents = GridFSChunk.documents(of: id, block: bytes, firstIndex: index * Self.chunksInABlock)
+        let chunk = GridFSChunk(block: bytes, index: index)
         try await GridFSFailure.translated {
             do {
-                try await chunks.insert(contentsOf: documents.map(\.1), deadline: deadline.instant)
+                try await chunks.insert(chunk.document(of: id, bytes: bytes), deadline: deadline.instant)
             } catch let error as MongoError where error.kind == .duplicateKey {
-                try await complete(documents, of: id, deadline: deadline)
+                try await compare(chunk, of: id, deadline: deadline)
             }
         }
-        // Given up or committed meanwhile: then nobody else would remove these.
+        // Given up or committed meanwhile: then nobody else would remove this.
         guard try await upload(id, location, deadline: deadline)?.state == .open else {
-            try await removeUnused(documents.map(\.chunk), of: id, deadline: deadline)
+            try await removeUnused(chunk, of: id, deadline: deadline)
             throw Self.noUpload(to: location)
         }
-        return Self.receipt(of: documents.map(\.chunk))
+        return Self.receipt(of: chunk)
     }
 
-    /// Adds those chunks of a block that an earlier attempt has not added, and compares the others.
-    private func complete(
-        _ documents: [(chunk: GridFSChunk, BSONDocument)], of id: ObjectID, deadline: Deadline
-    ) async throws {
-        for (chunk, document) in documents {
-            do {
-                try await chunks.insert(document, deadline: deadline.instant)
-            } catch let error as MongoError where error.kind == .duplicateKey {
-                let present = try await chunks.findOne(
-                    Self.filter(id, chunk.index...chunk.index), projection: GridFSChunk.summary,
-                    deadline: deadline.instant)
-                guard let present, GridFSChunk(present)?.matches(chunk) == true else {
-                    throw ServiceError(.conflict, "The block was staged with other bytes before; begin another upload.")
-                }
-            }
+    /// Compares a block with the one that an earlier attempt has added.
+    private func compare(_ chunk: GridFSChunk, of id: ObjectID, deadline: Deadline) async throws {
+        let present = try await chunks.findOne(
+            Self.filter(id, chunk.index...chunk.index), projection: GridFSChunk.summary, deadline: deadline.instant)
+        guard let present, GridFSChunk(present)?.matches(chunk) == true else {
+            throw ServiceError(.conflict, "The block was staged with other bytes before; begin another upload.")
         }
     }
 
@@ -111,9 +101,8 @@ extension GridFSProvider {
         guard isOurs else { return try await upload(id, location, deadline: deadline)?.state != .aborted }
         try await GridFSFailure.translated {
             guard let file = try await files.findOne(["_id": .objectID(id)], deadline: deadline.instant) else { return }
-            let count = (file.length + Int64(GridFSFile.chunkBytes) - 1) / Int64(GridFSFile.chunkBytes)
             try await chunks.deleteMany(
-                ["files_id": .objectID(id), "n": ["$gte": .int64(count)]], deadline: deadline.instant)
+                ["files_id": .objectID(id), "n": ["$gte": .int64(file.chunkCount)]], deadline: deadline.instant)
             try await uploads.deleteOne(["_id": .objectID(id)], deadline: deadline.instant)
         }
         return true
@@ -204,17 +193,13 @@ extension GridFSProvider {
         }
     }
 
-    /// Removes chunks that came too late, unless they are part of the blob.
-    private func removeUnused(
-        _ late: [GridFSChunk], of id: ObjectID, deadline: Deadline
-    ) async throws(ServiceError) {
+    /// Removes a chunk that came too late, unless it is part of the blob.
+    private func removeUnused(_ late: GridFSChunk, of id: ObjectID, deadline: Deadline) async throws(ServiceError) {
         try await GridFSFailure.translated {
             let file = try await files.findOne(["_id": .objectID(id)], deadline: deadline.instant)
-            let count = ((file?.length ?? 0) + Int64(GridFSFile.chunkBytes) - 1) / Int64(GridFSFile.chunkBytes)
-            let numbers = late.map(\.index).filter { Int64($0) >= count }.map { BSON.int32(Int32($0)) }
-            guard !numbers.isEmpty else { return }
-            try await chunks.deleteMany(
-                ["files_id": .objectID(id), "n": ["$in": .array(numbers)]], deadline: deadline.instant)
+            guard Int64(late.index) >= file?.chunkCount ?? 0 else { return }
+            try await chunks.deleteOne(
+                ["files_id": .objectID(id), "n": .int32(Int32(late.index))], deadline: deadline.instant)
         }
     }
 
@@ -248,23 +233,21 @@ extension GridFSProvider {
         return facts
     }
 
-    /// Compares each block's receipt with those of its chunks that are there.
+    /// Compares each block's receipt with that of the chunk that is there.
     private func check(_ blocks: [StagedBlock], of id: ObjectID, deadline: Deadline) async throws(ServiceError) {
-        let blocksInACheck = Self.chunksInACheck / Self.chunksInABlock
-        for start in stride(from: 0, to: blocks.count, by: blocksInACheck) {
-            let part = blocks[start..<min(start + blocksInACheck, blocks.count)]
-            let indexes = start * Self.chunksInABlock...(part.endIndex * Self.chunksInABlock - 1)
+        for start in stride(from: 0, to: blocks.count, by: Self.chunksInACheck) {
+            let part = blocks[start..<min(start + Self.chunksInACheck, blocks.count)]
+            let indexes = start...(part.endIndex - 1)
             let documents = try await GridFSFailure.translated {
                 try await chunks.find(
                     Self.filter(id, indexes), sort: ["n": 1], limit: indexes.count, projection: GridFSChunk.summary,
                     deadline: deadline.instant)
             }
-            let present = Dictionary(grouping: documents.compactMap { GridFSChunk($0) }) { chunk in
-                chunk.index / Self.chunksInABlock
-            }
+            let present = Dictionary(documents.compactMap { GridFSChunk($0) }.map { ($0.index, $0) }) { $1 }
             for block in part {
-                let chunks = present[block.index] ?? []
-                guard chunks.reduce(0, { $0 + $1.size }) == block.size, Self.receipt(of: chunks) == block.receipt else {
+                guard let chunk = present[block.index], chunk.size == block.size,
+                    Self.receipt(of: chunk) == block.receipt
+                else {
                     throw ServiceError(
                         .invalidArgument, "Block \(block.index) was not staged as it is named; stage it again.")
                 }
@@ -272,10 +255,8 @@ extension GridFSProvider {
         }
     }
 
-    /// The checksums of a block's chunks, in order.
-    private static func receipt(of chunks: [GridFSChunk]) -> String {
-        chunks.map { String($0.checksum, radix: 16) }.joined(separator: ".")
-    }
+    /// The checksum of a block's chunk.
+    private static func receipt(of chunk: GridFSChunk) -> String { String(chunk.checksum, radix: 16) }
 
     private static func noUpload(to location: StorageKey) -> ServiceError {
         ServiceError(.notFound, "There is no upload to \"\(location)\": it is over, or was never begun.")

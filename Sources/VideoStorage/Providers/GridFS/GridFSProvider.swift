@@ -13,9 +13,9 @@ struct GridFSProvider: StorageProvider {
     private static let maxKnownFiles = 10_000
 
     let name = ProviderName.gridfs
-    /// A block is four documents, which one insert takes. 1 TiB of them, as in the file system.
+    /// A block is one document. Almost 1 TiB of them, as in the file system.
     let limits = ProviderLimits(
-        blockBytes: 4 * GridFSFile.chunkBytes, maxBlocks: 1 << 20, chunkBytes: 4 * GridFSFile.chunkBytes)
+        blockBytes: GridFSFile.chunkBytes, maxBlocks: 1 << 20, chunkBytes: GridFSFile.chunkBytes)
     let files: MongoCollection<GridFSFile>
     let uploads: MongoCollection<GridFSUpload>
     let chunks: MongoCollection<BSONDocument>
