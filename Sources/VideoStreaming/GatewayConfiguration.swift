@@ -36,7 +36,7 @@ struct GatewayConfiguration: Sendable {
     var metricsPort: Int?
     /// The most chunks that one stream holds or waits for. Twelve are three runs of four (``ChunkRun``), of which one is sent while
     /// the others are on their way. With four runs GridFS gave 248 MB/s instead of 214; but when one of two workers stops and stays
-    /// connected, calls and their hedges then fall to the two in step, and a stream pauses for 2.1 s. What they may cost is
+    /// connected, a stream then pauses for 2.1 s (four times of four; why is not known). What they may cost is
     /// bounded by the stream's equal share of ``readAheadBytes``.
     var readAheadChunks = 12
     /// How many bytes all streams together may hold ahead of their viewers: 256 chunks of 256 KiB, so that 23 streams read ahead as
