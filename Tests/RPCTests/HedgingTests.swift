@@ -86,19 +86,82 @@ import Testing
         _ = try begin(&calls, commit, deadline: 60_000)
         #expect(calls.tick(now: at(9_999)).isEmpty)
         #expect(sent(calls.tick(now: at(10_000))).count == 1)
-        // Each further one waits twice as long, as it is with all.
-        #expect(calls.tick(now: at(29_999)).isEmpty)
-        #expect(sent(calls.tick(now: at(30_000))).count == 1)
+        // Each further one waits twice as long, and no longer.
+        for moment in [30_000, 50_000] {
+            #expect(calls.tick(now: at(moment - 1)).isEmpty)
+            #expect(sent(calls.tick(now: at(moment))).count == 1)
+        }
     }
 
-    @Test func eachFurtherAttemptWaitsTwiceAsLongAndThereAreFive() throws {
+    @Test(arguments: [
+        (1, [50, 150, 350, 750, 1_250]), (300, [300, 800, 1_300, 1_800, 2_300]),
+        (3_000, [500, 1_000, 1_500, 2_000, 2_500]),
+    ])
+    func eachFurtherAttemptWaitsTwiceAsLongToABoundAndThereAreFive(latency: Int, expected: [Int]) throws {
         var calls = ready()
+        // Of 300 ms nothing is said: it is what is waited while little is known.
+        if latency != 300 { try makeUsual(latency, in: &calls) }
         _ = try begin(&calls, read, deadline: 30_000)
         var moments: [Int] = []
         for now in stride(from: 0, to: 30_000, by: 10) where !sent(calls.tick(now: at(now))).isEmpty {
             moments.append(now)
         }
-        #expect(moments == [300, 900, 2_100, 4_500, 9_300])
+        #expect(moments == expected)
+    }
+
+    /// A queue hands requests to two workers in turn, and one of them has stopped: which call meets it, and how often, follows
+    /// from the others that are under way.
+    @Test(arguments: 1...8, [0, 1])
+    func aStreamThatReadsInOrderWaitsLessThanTwoSecondsForAWorkerThatHasStopped(window: Int, turn: Int) throws {
+        var calls = ready()
+        var turns = turn
+        var (next, taken, pause, longest) = (0, 0, 0, 0)
+        var parts: [UInt64: Int] = [:]
+        var done: Set<Int> = []
+        func hand(_ requests: [OutgoingRequest]) -> [OutgoingRequest] {
+            requests.filter { _ in
+                turns += 1
+                return turns.isMultiple(of: 2)
+            }
+        }
+        for now in stride(from: 0, to: 20_000, by: 25) {
+            var answered = hand(sent(calls.tick(now: at(now))))
+            while taken < 40 {
+                while next < taken + window, next < 40 {
+                    let (id, actions) = try calls.begin(
+                        read, payload, deadline: Deadline(at(now + 5_000)), now: at(now))
+                    parts[id.number] = next
+                    next += 1
+                    answered += hand(sent(actions))
+                }
+                for request in answered {
+                    _ = reply(&calls, to: request, at: now)
+                    if let number = UInt64(request.callID), let part = parts[number] { done.insert(part) }
+                }
+                answered = []
+                guard done.contains(taken) else { break }
+                taken += 1
+                longest = max(longest, now - pause)
+                pause = now
+            }
+            if taken == 40 { break }
+        }
+        #expect(taken == 40)
+        #expect(longest < 2_000, "a stream with \(window) calls under way stood still for \(longest) ms")
+    }
+
+    @Test func whatTheBudgetRefusedIsAskedForWhenItAllowsIt() throws {
+        var calls = ready()
+        // They use up what is saved.
+        for _ in 0..<30 { _ = try begin(&calls, read, deadline: 400) }
+        let spent = sent(calls.tick(now: at(300))).count
+        #expect(spent < 30)
+        var late: [Int] = []
+        _ = try begin(&calls, read, at: 301, deadline: 5_301)
+        for now in stride(from: 410, to: 5_000, by: 10) where !sent(calls.tick(now: at(now))).isEmpty {
+            late.append(now)
+        }
+        #expect(late.count == PendingCalls.maxHedges)
     }
 
     @Test func aMethodThatMayNotBeRepeatedIsNot() throws {

@@ -7,7 +7,7 @@ internal import HeapModule
 ///
 /// An idempotent call whose answer is unusually late is asked for once more under a new correlation id (a hedge), while the
 /// first attempt goes on; whichever answer comes first is taken. So a worker that has stopped and is still connected, which
-/// no broker can see, costs a fraction of a second. After each hedge the next waits twice as long. How late is too late
+/// no broker can see, costs a fraction of a second. After each hedge the next waits twice as long, to a bound. How late is too late
 /// follows from the recent latencies of the method, and the ``RetryBudget`` keeps hedges and retries a small part of the load.
 struct PendingCalls {
     typealias Instant = ContinuousClock.Instant
@@ -74,7 +74,9 @@ struct PendingCalls {
     /// four attempts, since those of the others come between (four calls: three attempts).
     static let maxHedges = 5
     /// The wait before the first hedge: as long as the slowest hundredth of the recent answers, but not more than this, so that a
-    /// second attempt is under way well within a second; and not less than the method's ``RPCMethod/leastHedgeDelay``.
+    /// second attempt is under way well within a second; and not less than the method's ``RPCMethod/leastHedgeDelay``. Nor does
+    /// a further hedge wait longer, or twice its method's least: where a queue hands requests to two workers in turn and one of
+    /// them has stopped, a call may well meet it three times, and a stream would stand still for seven times the first wait.
     static let maxHedgeDelay = Duration.milliseconds(500)
     /// The wait while too few answers have been seen.
     static let firstHedgeDelay = Duration.milliseconds(300)
@@ -257,8 +259,11 @@ struct PendingCalls {
 
     private mutating func hedge(_ call: Call, now: Instant) -> Action? {
         guard isReady, call.state == .sent else { return nil }
+        guard budget.withdraw(now: now) else {
+            call.hedgeAt = now + hedgeDelay(of: call)
+            return nil
+        }
         call.hedgeAt = nil
-        guard budget.withdraw(now: now) else { return nil }
         call.hedges += 1
         tally.hedges += 1
         return send(call, now: now)
@@ -267,7 +272,7 @@ struct PendingCalls {
     private func hedgeDelay(of call: Call) -> Duration {
         let usual = latencies[call.request.method.name]?.slowestHundredth ?? Self.firstHedgeDelay
         let delay = max(min(usual, Self.maxHedgeDelay), call.request.method.leastHedgeDelay)
-        return call.hedges == 0 ? delay : delay * (1 << call.hedges)
+        return min(delay * (1 << call.hedges), max(Self.maxHedgeDelay, call.request.method.leastHedgeDelay * 2))
     }
 
     /// Has the call looked at when its next moment comes. One alarm at a time: most calls are over before the first.
