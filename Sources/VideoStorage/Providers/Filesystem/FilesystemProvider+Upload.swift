@@ -43,7 +43,7 @@ extension FilesystemProvider {
             guard try part.isCurrent(location.leaf, in: parts), try !part.isSealed() else {
                 throw Self.noUpload(to: location)
             }
-            return try part.keep(bytes, index: index, mark: mark)
+            return try part.keep(bytes, index: index, turn: turns.turn(at: location), mark: mark)
         }
     }
 

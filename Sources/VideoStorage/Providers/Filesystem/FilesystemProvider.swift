@@ -17,6 +17,7 @@ struct FilesystemProvider: StorageProvider {
     let root: StorageRoot
     private let readers: BlockingThreads
     private let writers: BlockingThreads
+    let turns = WriteTurns()
     private let metrics: StorageMetrics
     private let logger: Logger
 

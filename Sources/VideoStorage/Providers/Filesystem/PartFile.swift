@@ -111,9 +111,9 @@ struct PartFile: ~Copyable {
     /// Keeps a block and its record, and waits until both are on the disk.
     ///
     /// - Returns: The receipt: the block's CRC-32C.
-    func keep(_ bytes: ByteBuffer, index: Int, mark: CancellationMark) throws -> String {
+    func keep(_ bytes: ByteBuffer, index: Int, turn: WriteTurns.Turn, mark: CancellationMark) throws -> String {
         let checksum = CRC32C.checksum(of: bytes)
-        try write(bytes, at: off_t(index) * off_t(Self.limits.blockBytes), mark: mark)
+        try turn.take { try write(bytes, at: off_t(index) * off_t(Self.limits.blockBytes), mark: mark) }
         var record = ByteBuffer()
         record.writeMultipleIntegers(Self.mark, UInt32(bytes.readableBytes), checksum, UInt32(0))
         try write(record, at: Self.recordsOffset + 1 + off_t(index * Self.recordBytes), mark: mark)
