@@ -16,6 +16,11 @@ private struct Video: Codable, Equatable, Sendable {
     }
 }
 
+private struct Parts: Equatable, Sendable {
+    var rest: BSONDocument
+    var bytes: [UInt8]?
+}
+
 @Suite struct MongoCollectionTests {
     @Test func whatIsInsertedIsFound() async throws {
         try await MongoFixture.withClient { client in
@@ -52,6 +57,52 @@ private struct Video: Codable, Equatable, Sendable {
                 ["size": 4], limit: 5, projection: ["size": 1, "_id": 0], deadline: .soon)
             #expect(raw == [["size": .int64(4)]])
         }
+    }
+
+    @Test func aBinaryFieldIsTakenApartWhereverItStands() async throws {
+        try await MongoFixture.withClient { client in
+            let records = client.collection("records", of: BSONDocument.self)
+            let large = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            let documents: [BSONDocument] = [
+                ["_id": 1, "a": "first", "data": .binary(BSONBinary(large)), "z": ["data": 7]],
+                ["_id": 2, "data": .binary(BSONBinary([]))],
+                ["data": .binary(BSONBinary([9], subtype: 5)), "_id": 3],
+                ["_id": 4, "data": "text"],
+                ["_id": 5, "inner": ["data": .binary(BSONBinary([1]))]],
+                ["_id": 6, "data": .binary(BSONBinary([6]))],
+            ]
+            try await records.insert(contentsOf: documents, deadline: .soon)
+            let found = try await records.find(
+                sort: ["_id": 1], limit: 5, apart: "data", into: [Parts](), deadline: .soon
+            ) { $0.append(Parts(rest: $1, bytes: $2.map { Array($0) })) }
+            #expect(
+                found == [
+                    Parts(rest: ["_id": 1, "a": "first", "z": ["data": 7]], bytes: large),
+                    Parts(rest: ["_id": 2], bytes: []),
+                    Parts(rest: ["_id": 3], bytes: [9]),
+                    Parts(rest: documents[3], bytes: nil),
+                    Parts(rest: documents[4], bytes: nil),
+                ])
+            let none = try await records.find(
+                ["_id": 77], limit: 1, apart: "data", into: 5, deadline: .soon
+            ) { count, _, _ in count += 1 }
+            #expect(none == 5)
+        }
+    }
+
+    @Test func moreThanMayBeReadAtOnceIsNotTakenApart() async throws {
+        func read(_ client: MongoClient) async throws {
+            let records = client.collection("records", of: BSONDocument.self)
+            let data = BSON.binary(BSONBinary([UInt8](repeating: 1, count: 600_000)))
+            try await records.insert(contentsOf: [["data": data], ["data": data]], deadline: .soon)
+            let error = await #expect(throws: MongoError.self) {
+                _ = try await records.find(limit: 2, apart: "data", into: 0, deadline: .soon) { count, _, _ in
+                    count += 1
+                }
+            }
+            #expect(error?.kind == .tooLarge)
+        }
+        try await MongoFixture.withClient(configure: { $0.maxResultBytes = 1_000_000 }, read)
     }
 
     @Test func aResultOfManyServerBatchesIsComplete() async throws {

@@ -17,17 +17,6 @@ import Testing
         #expect(document.bytes == expected)
     }
 
-    @Test func theBytesOfABinaryValueAreLent() throws {
-        let document: BSONDocument = [
-            "a": 1, "b": .binary(BSONBinary([7, 8], subtype: 5)), "b": "text", "c": .binary(BSONBinary([])),
-        ]
-        let read = try BSONDocument(bytes: document.bytes)
-        #expect(read.withBinary("b") { Array($0) } == [7, 8])
-        #expect(read.withBinary("c") { Array($0) } == [])
-        #expect(read.withBinary("a") { Array($0) } == nil)
-        #expect(read.withBinary("d") { Array($0) } == nil)
-    }
-
     private static let samples: [(name: String, value: BSON, element: String)] = [
         ("double", .double(-1), "01 6100 000000000000f0bf"),
         ("string", .string("b"), "02 6100 02000000 6200"),

@@ -93,24 +93,6 @@ public struct BSONDocument: Hashable, Sendable {
         }
         return nil
     }
-
-    /// Lends the bytes of the first value of that name, without copying them.
-    ///
-    /// - Parameters:
-    ///   - name: The name.
-    ///   - body: Takes the bytes, which are there for the duration of the call; those that ``BSONBinary/bytes`` has.
-    /// - Returns: What `body` gave; nil when there is no value of that name or it is not binary.
-    public func withBinary<Result>(_ name: String, _ body: (UnsafeRawBufferPointer) -> Result) -> Result? {
-        var reader = BSONReader(wellFormed: bytes)
-        while let element = try? reader.nextElement() {
-            guard element.name == name else { continue }
-            guard element.type == .binary else { return nil }
-            // The value begins with length and subtype.
-            let range = (element.value.lowerBound + 5)..<element.value.upperBound
-            return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
-        }
-        return nil
-    }
 }
 
 extension BSONDocument: Sequence {

@@ -102,6 +102,16 @@ extension MongoCollection {
 
     /// Runs a query and copies what it finds, within the limits.
     func bytes(_ operation: String, query: Query, deadline: ContinuousClock.Instant) async throws -> [[UInt8]] {
+        try await collect(operation, query: query, into: [], deadline: deadline) { found, document in
+            found.append(DriverDocument.bytes(document))
+        }
+    }
+
+    /// Runs a query and gathers what it finds, within the limits, on the thread that has asked the driver.
+    func collect<Value: Sendable>(
+        _ operation: String, query: Query, into value: Value, deadline: ContinuousClock.Instant,
+        _ take: @escaping @Sendable (inout Value, OpaquePointer) -> Void
+    ) async throws -> Value {
         guard (1..<Int.max).contains(query.limit), query.skip >= 0 else {
             throw MongoError(
                 .malformedDocument, "limit is \(query.limit) and skip is \(query.skip); ask for at least one document",
@@ -109,18 +119,23 @@ extension MongoCollection {
         }
         return try await client.perform(operation, collection: name, deadline: deadline) {
             [name] (connection) throws(MongoError) in
-            var found: [[UInt8]] = []
-            var total = 0
+            var found = value
+            var (count, total) = (0, 0)
             var isTooMuch = false
-            try connection.find(name, filter: query.filter, options: query.options) { bytes in
-                if let after = query.after, BSONDocument.identifier(inUnchecked: bytes) == after { return true }
-                if total + bytes.count > connection.maxResultBytes, !found.isEmpty {
+            try connection.find(name, filter: query.filter, options: query.options) { document in
+                if let after = query.after,
+                    BSONDocument.identifier(inUnchecked: DriverDocument.bytes(document)) == after
+                {
+                    return true
+                }
+                total += DriverDocument.lentBytes(document).count
+                if total > connection.maxResultBytes, count > 0 {
                     isTooMuch = true
                     return false
                 }
-                total += bytes.count
-                found.append(bytes)
-                return found.count < query.limit
+                count += 1
+                take(&found, document)
+                return count < query.limit
             }
             if isTooMuch, !query.endsAtMaxBytes {
                 throw MongoError(

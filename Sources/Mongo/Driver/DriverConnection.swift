@@ -48,9 +48,9 @@ struct DriverConnection {
         }
     }
 
-    /// Runs a query and hands each document's bytes, unchecked, to `receive` until that gives false.
+    /// Runs a query and lends each document to `receive` until that gives false.
     func find(
-        _ collection: String, filter: BSONDocument, options: BSONDocument, receive: ([UInt8]) -> Bool
+        _ collection: String, filter: BSONDocument, options: BSONDocument, receive: (OpaquePointer) -> Bool
     ) throws(MongoError) {
         var options = options
         try wrap { () throws(BSONError) in try options.append("maxTimeMS", .int64(remainingMilliseconds)) }
@@ -71,10 +71,10 @@ struct DriverConnection {
         }
     }
 
-    private func drain(_ cursor: OpaquePointer, _ receive: ([UInt8]) -> Bool) throws(MongoError) {
+    private func drain(_ cursor: OpaquePointer, _ receive: (OpaquePointer) -> Bool) throws(MongoError) {
         var document: OpaquePointer?
         while mongoc_cursor_next(cursor, &document) {
-            guard let found = document, receive(DriverDocument.bytes(found)) else { return }
+            guard let found = document, receive(found) else { return }
         }
         var error = bson_error_t()
         var reply: OpaquePointer?

@@ -38,8 +38,29 @@ enum DriverDocument {
 
     /// The bytes of a document of C's, copied once, unchecked.
     static func bytes(_ bson: OpaquePointer) -> [UInt8] {
-        guard let start = bson_get_data(bson) else { return [] }
+        Array(lentBytes(bson))
+    }
+
+    /// The bytes of a document where C has them, unchecked. They are there as long as the document is.
+    static func lentBytes(_ bson: OpaquePointer) -> UnsafeBufferPointer<UInt8> {
+        guard let start = bson_get_data(bson) else { return UnsafeBufferPointer(start: nil, count: 0) }
         let length = UnsafeRawPointer(start).loadUnaligned(as: Int32.self)
-        return Array(UnsafeBufferPointer(start: start, count: Int(Int32(littleEndian: length))))
+        return UnsafeBufferPointer(start: start, count: Int(Int32(littleEndian: length)))
+    }
+
+    /// A document of C's in two parts: a copy of all but one binary field, unchecked, and the bytes of that field where C has
+    /// them, which are there as long as the document is; `nil` when there is no binary field of that name.
+    static func parts(_ bson: OpaquePointer, apart field: String) -> (rest: [UInt8], bytes: UnsafeRawBufferPointer?) {
+        let whole = lentBytes(bson)
+        var (start, end, count) = (UInt32(0), UInt32(0), UInt32(0))
+        var bytes: UnsafePointer<UInt8>?
+        guard mongo_find_binary(bson, field, &start, &end, &bytes, &count) else { return (Array(whole), nil) }
+        let (head, tail) = (whole[4..<Int(start)], whole[Int(end)...])
+        var rest: [UInt8] = []
+        rest.reserveCapacity(4 + head.count + tail.count)
+        withUnsafeBytes(of: Int32(4 + head.count + tail.count).littleEndian) { rest.append(contentsOf: $0) }
+        rest.append(contentsOf: head)
+        rest.append(contentsOf: tail)
+        return (rest, UnsafeRawBufferPointer(start: bytes, count: Int(count)))
     }
 }

@@ -47,27 +47,17 @@ struct GridFSChunk: Sendable {
         self.init(index: Int(index), size: Int(size), checksum: checksum)
     }
 
-    /// Reads the summary in a document with bytes. One of another program has neither size nor checksum: what is there counts.
-    init?(reading document: BSONDocument) {
-        guard document["size"] == nil, document["crc32c"] == nil else {
-            self.init(document)
-            return
-        }
-        guard let index = document["n"]?.integerValue, case .binary(let binary)? = document["data"] else { return nil }
-        self.init(
-            index: Int(index), size: binary.bytes.count,
-            checksum: CRC32C.checksum(of: ByteBuffer(bytes: binary.bytes)))
-    }
-
-    /// Adds the bytes in a document to those before them.
+    /// Whether bytes are those that were written, by the document that they were in. One of another program has neither size nor
+    /// checksum: there is nothing to compare.
     ///
-    /// - Returns: Whether they are the ones that were written.
-    func append(bytesIn document: BSONDocument, to buffer: inout ByteBuffer) -> Bool {
-        let start = buffer.writerIndex
-        guard document.withBinary("data", { buffer.writeBytes($0) }) == size,
-            let bytes = buffer.getSlice(at: start, length: size)
-        else { return false }
-        return CRC32C.checksum(of: bytes) == checksum
+    /// - Parameters:
+    ///   - bytes: The bytes.
+    ///   - document: All else that the document has.
+    /// - Returns: Whether they are.
+    static func isWhole(_ bytes: UnsafeRawBufferPointer, in document: BSONDocument) -> Bool {
+        guard document["size"] != nil || document["crc32c"] != nil else { return true }
+        guard let chunk = GridFSChunk(document) else { return false }
+        return chunk.size == bytes.count && chunk.checksum == CRC32C.checksum(of: bytes)
     }
 
     /// Whether it holds the same bytes as another one, as far as a checksum can tell.

@@ -90,32 +90,19 @@ struct GridFSProvider: StorageProvider {
         }
         let last = min(range.last, shape.length - 1)
         let indexes = Int(range.first / shape.chunkBytes)...Int(last / shape.chunkBytes)
-        let documents = try await GridFSFailure.translated {
+        let joined = try await GridFSFailure.translated {
             try await chunks.find(
                 // Whole documents: without one of the fields, the server would build each of them anew.
-                Self.filter(id, indexes), sort: ["n": 1], limit: indexes.count, deadline: deadline.instant)
+                Self.filter(id, indexes), sort: ["n": 1], limit: indexes.count, apart: "data",
+                into: JoinedChunks(indexes, shape), deadline: deadline.instant
+            ) { joined, document, bytes in joined.add(bytes, in: document) }
         }
-        guard documents.count == indexes.count else { return nil }
-        let start = Int64(indexes.lowerBound) * shape.chunkBytes
-        var bytes = try Self.join(documents, indexes, shape, location)
-        bytes.moveReaderIndex(forwardBy: Int(range.first - start))
+        if let index = joined.damaged {
+            throw ServiceError(.corrupt, "Chunk \(index) of \"\(location)\" is damaged in the blob database.")
+        }
+        guard var bytes = joined.whole else { return nil }
+        bytes.moveReaderIndex(forwardBy: Int(range.first - Int64(indexes.lowerBound) * shape.chunkBytes))
         return bytes.readSlice(length: Int(last - range.first + 1))
-    }
-
-    /// The bytes of chunks that follow each other, after checking each.
-    private static func join(
-        _ documents: [BSONDocument], _ indexes: ClosedRange<Int>, _ shape: KnownFiles.Shape, _ location: StorageKey
-    ) throws(ServiceError) -> ByteBuffer {
-        var joined = ByteBufferAllocator().buffer(capacity: indexes.count * Int(shape.chunkBytes))
-        for (index, document) in zip(indexes, documents) {
-            let expected = min(shape.chunkBytes, shape.length - Int64(index) * shape.chunkBytes)
-            guard let chunk = GridFSChunk(reading: document), chunk.index == index, Int64(chunk.size) == expected,
-                chunk.append(bytesIn: document, to: &joined)
-            else {
-                throw ServiceError(.corrupt, "Chunk \(index) of \"\(location)\" is damaged in the blob database.")
-            }
-        }
-        return joined
     }
 
     func list(after cursor: PageCursor?, limit: Int, deadline: Deadline) async throws(ServiceError) -> BlobPage {

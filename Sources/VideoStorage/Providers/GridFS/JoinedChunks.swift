@@ -1,0 +1,40 @@
+import Mongo
+import NIOCore
+
+/// The bytes of chunks that follow each other, put together as they come and checked each. A value without I/O.
+struct JoinedChunks: Sendable {
+    /// The first chunk that is not what was written.
+    private(set) var damaged: Int?
+    private let indexes: ClosedRange<Int>
+    private let shape: KnownFiles.Shape
+    private var next: Int
+    private var bytes = ByteBuffer()
+
+    /// None of them yet.
+    init(_ indexes: ClosedRange<Int>, _ shape: KnownFiles.Shape) {
+        self.indexes = indexes
+        self.shape = shape
+        next = indexes.lowerBound
+    }
+
+    /// The bytes of all; `nil` when one is missing or damaged.
+    var whole: ByteBuffer? { damaged == nil && next == indexes.upperBound + 1 ? bytes : nil }
+
+    /// Takes the next chunk. One that is not the next tells that another is missing.
+    ///
+    /// - Parameters:
+    ///   - data: Its bytes, where the document has any.
+    ///   - document: All else that the document has.
+    mutating func add(_ data: UnsafeRawBufferPointer?, in document: BSONDocument) {
+        guard damaged == nil, document["n"]?.integerValue == Int64(next) else { return }
+        let expected = min(shape.chunkBytes, shape.length - Int64(next) * shape.chunkBytes)
+        guard let data, Int64(data.count) == expected, GridFSChunk.isWhole(data, in: document) else {
+            damaged = next
+            return
+        }
+        // Not earlier: memory that two values share is copied when one of them is written to.
+        if next == indexes.lowerBound { bytes.reserveCapacity(indexes.count * Int(shape.chunkBytes)) }
+        bytes.writeBytes(data)
+        next += 1
+    }
+}
