@@ -7,7 +7,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from stack.layout import Layout, stack_layout
 from stack.progress import Progress, Step
 from stack.services import KINDS
 
-from . import rpc
+from . import page_cache, rpc
 from .figures import Goal, Row, as_json, of_pairs
 from .processors import CORES, OTHERS, bound
 from .rpc_runs import Bench
@@ -30,10 +30,15 @@ azure-storage-blob for the test servers of S3 and Azure, pymongo for GridFS. Eac
 that was uploaded, as it arrives (after the copy, with cp). In each pair, the C program of `ops/bench rpc` carries replies
 of 262,144 bytes, 4 at once, over the same broker: what the goals are measured by."""
 
-EPILOG = """A ratio is the median of the ratios of the pairs, whose halves run one after the other, in an order that changes from
-pair to pair. What was written is read from the page cache, on both sides. cp flushes nothing; Millrace has flushed all
-when it answers. The test servers of S3 and Azure are written in Python and have the same two cores. A provider takes about
-2 minutes with 3 pairs of 1 GiB; --mebibytes 64 gives a first impression. Logs are in .millrace/logs/."""
+EPILOG = """Before each provider, free memory is filled with page cache that the kernel may take back, as on a server that has run
+for a day; --fresh-memory leaves it free. On a virtual machine that makes a difference: its host has to find free memory
+first, page by page, and an upload to the file system is a quarter slower or more.
+
+A ratio is the median of the ratios of the pairs, whose halves run one after the other, in an order that changes from
+pair to pair. What was written is read from memory, on both sides: the page cache, and a mongod with the cache that it
+takes by default. cp flushes nothing; Millrace has flushed all when it answers. The test servers of S3 and Azure are
+written in Python and have the same two cores. A provider takes about 2 minutes with 3 pairs of 1 GiB; --mebibytes 64
+gives a first impression. Logs are in .millrace/logs/."""
 
 PROVIDERS = {"filesystem": "cp", "s3": "boto3", "azure": "azure-storage-blob", "gridfs": "pymongo"}
 UPLOAD, DOWNLOAD = "upload", "download"
@@ -79,6 +84,9 @@ def add_to(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.add_argument(
         "--provider", action="append", choices=PROVIDERS, help="only this one; may be given again (default: all)"
     )
+    parser.add_argument(
+        "--fresh-memory", action="store_true", help="measure with free memory, instead of page cache to be taken back"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows of all tables there, too")
     parser.set_defaults(run=run)
 
@@ -112,7 +120,8 @@ def _measure(
     """Measures one provider on servers that nothing else has used."""
     logs = [layout.log(f"storage-{name}") for name in ("ours", "peer")]
     size = chosen.mebibytes * MEBIBYTE
-    with throwaway.servers(progress, with_object_stores=True) as (state, _, environment), _folder(size) as folder:
+    ready = throwaway.servers(progress, with_object_stores=True, with_default_cache=True)
+    with ready as (state, _, environment), _folder(size) as folder:
         # Logs of the services are kept with those of the servers.
         peer = OwnClient(provider, state.layout, state, environment, logs[1])
         with progress.step(f"prepare {provider}") as step:
@@ -123,7 +132,9 @@ def _measure(
         ours = Millrace(provider, products, state.layout, state, environment, logs[0])
         ours.await_ready(progress)
         bench = Bench(layout, state, environment["RABBIT"], SECONDS_OF_PIPELINE)
-        with progress.step(f"measure {provider}") as step:
+        # On the disk that the file system's provider writes to.
+        used = nullcontext() if chosen.fresh_memory else page_cache.filled(state.layout.directory, progress)
+        with used, progress.step(f"measure {provider}") as step:
             work = _Work(ours, peer, step)
             work.pair(small, f"{provider}, warming up", [OURS, PEER], Runs())
             runs = Runs()
@@ -250,7 +261,7 @@ def _heading(chosen: argparse.Namespace, found: dict[str, Runs]) -> str:
     )
     return (
         f"Storage, {chosen.pairs} pairs of {chosen.mebibytes} MiB on {CORES} cores, of which other programs kept "
-        f"{others:.2f} busy"
+        f"{others:.2f} busy; with {'free memory' if chosen.fresh_memory else 'memory full of page cache'}"
     )
 
 

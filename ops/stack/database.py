@@ -147,7 +147,9 @@ class Accounts:
         return path.read_text().strip()
 
 
-def start_database(layout: Layout, mongod: Path, port: int, accounts: Accounts | None = None) -> Process:
+def start_database(
+    layout: Layout, mongod: Path, port: int, accounts: Accounts | None = None, with_default_cache: bool = False
+) -> Process:
     """Starts mongod; it takes connections within a second or two. With accounts it takes nobody else."""
     name = "mongod" if accounts is None else accounts.name
     folder = layout.directory / name
@@ -158,7 +160,8 @@ def start_database(layout: Layout, mongod: Path, port: int, accounts: Accounts |
             str(mongod),
             *("--bind_ip", HOST, "--port", str(port), "--dbpath", str(folder)),
             *(["--auth"] if accounts is not None else []),
-            *("--wiredTigerCacheSizeGB", CACHE_GIGABYTES, "--nounixsocket", "--quiet"),
+            *([] if with_default_cache else ["--wiredTigerCacheSizeGB", CACHE_GIGABYTES]),
+            *("--nounixsocket", "--quiet"),
             # Diagnostics write to the disk once a second for the vendor's support; nobody reads them here.
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         ],

@@ -58,11 +58,12 @@ def install_missing(
 
 def start_servers(
     layout: Layout, state: State, progress: Progress, virtual_hosts: list[str], with_tls: bool = False,
-    guarded_hosts: Sequence[str] = (), with_accounts: bool = False,
+    guarded_hosts: Sequence[str] = (), with_accounts: bool = False, with_default_cache: bool = False,
 ) -> Servers:
     """Starts both at once, waits until both answer, and notes each the moment it exists.
 
-    In `guarded_hosts` each service has a user of its own at the broker, `with_accounts` at the database as well.
+    In `guarded_hosts` each service has a user of its own at the broker, `with_accounts` at the database as well. A mongod
+    `with_default_cache` takes half of the memory when it needs it, as in an installation, and not a quarter of a gigabyte.
     """
     mongod = database.find(layout)
     if mongod is None or shutil.which("epmd") is None:
@@ -72,7 +73,7 @@ def start_servers(
     node.guard(list(guarded_hosts))
     accounts = database.Accounts(layout, ports[3]) if with_accounts else None
     with progress.step("start RabbitMQ and mongod") as step:
-        database_process = state.add(database.start_database(layout, mongod, ports[3], accounts))
+        database_process = state.add(database.start_database(layout, mongod, ports[3], accounts, with_default_cache))
         mapper_process = state.add(node.start_mapper())
         step.detail = "waiting for the Erlang port mapper"
         wait_until(step, mapper_process, lambda: network.accepts(node.mapper_port))

@@ -24,7 +24,7 @@ PREFIX = "test-"
 
 @contextmanager
 def servers(
-    progress: Progress, with_cluster: bool = False, with_object_stores: bool = False
+    progress: Progress, with_cluster: bool = False, with_object_stores: bool = False, with_default_cache: bool = False
 ) -> Iterator[tuple[State, Servers, dict[str, str]]]:
     """Private servers with throwaway data, gone when the block ends, however it ends.
 
@@ -39,7 +39,15 @@ def servers(
     state.keep()
     try:
         hosts = [INTEGRATION, END_TO_END, ISOLATION]
-        started = start_servers(layout, state, progress, hosts, with_tls=True, guarded_hosts=[END_TO_END, ISOLATION])
+        started = start_servers(
+            layout,
+            state,
+            progress,
+            hosts,
+            with_tls=True,
+            guarded_hosts=[END_TO_END, ISOLATION],
+            with_default_cache=with_default_cache,
+        )
         if with_object_stores:
             started.object_stores = start_object_stores(layout, state, progress)
         found = environment(started)

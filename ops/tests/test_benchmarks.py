@@ -3,13 +3,15 @@
 import argparse
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 import xml.etree.ElementTree
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
-from benchmarks import delivery, delivery_stack, picture, rpc, storage
+from benchmarks import delivery, delivery_stack, page_cache, picture, rpc, storage
 from benchmarks.figures import Goal, Row, as_json, of_pairs, percentile
 from benchmarks.growth import MOST_VIEWERS, Growth
 from benchmarks.processors import bound
@@ -105,6 +107,25 @@ class UsageTests(unittest.TestCase):
     def test_the_peak_of_memory_is_in_bytes(self) -> None:
         status = "Name:\tbeam.smp\nVmPeak:\t 900 kB\nVmHWM:\t  2048 kB\nVmRSS:\t 1024 kB\n"
         self.assertEqual(peak_bytes(status), 2 << 20)
+
+
+class PageCacheTests(unittest.TestCase):
+    progress = SimpleNamespace(step=lambda title: nullcontext(SimpleNamespace(detail="", wait=lambda seconds: [])))
+
+    def test_what_is_free_is_in_bytes(self) -> None:
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        self.assertTrue(whole / 10_000 < page_cache.free_bytes() < whole, page_cache.free_bytes())
+
+    def test_memory_is_filled_with_a_hole_that_is_gone_at_the_end(self) -> None:
+        size = page_cache.PIECE_BYTES + 4096
+        # On a disk: a file system in memory keeps nothing for a hole.
+        with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as folder:
+            with page_cache.filled(Path(folder), self.progress, size) as hole:
+                self.assertEqual((hole.stat().st_size, hole.stat().st_blocks), (size, 0))
+                command = ["fincore", "--bytes", "--noheadings", "--output", "res", str(hole)]
+                found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                self.assertEqual(int(found), size)
+            self.assertEqual(os.listdir(folder), [])
 
 
 class StorageRowTests(unittest.TestCase):
