@@ -60,8 +60,8 @@ extension EndToEndTests {
                 tellFigure(
                     "the viewer read \(read) bytes; the gateway sent \(atEnd); the worker served \(count) requests")
                 #expect(atEnd < video.size / 2)
-                // `open`, the chunks that were sent, the one under way, and the window of sixteen.
-                #expect(Int64(count) <= 1 + atEnd / Self.chunkBytes + 1 + 16)
+                // `open`, the chunks that were sent, the one under way, and the window of 24.
+                #expect(Int64(count) <= 1 + atEnd / Self.chunkBytes + 1 + 24)
             }
         }
 

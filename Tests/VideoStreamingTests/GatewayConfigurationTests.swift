@@ -32,7 +32,7 @@ struct GatewayConfigurationTests {
 
     @Test func theDefaultsAreTheDocumentedOnes() {
         let limits = GatewayConfiguration().delivery
-        #expect(limits.readAheadChunks == 16)
+        #expect(limits.readAheadChunks == 24)
         #expect(limits.chunkDeadline == .seconds(5))
         #expect(limits.stallBudget == .seconds(30))
         let uploads = GatewayConfiguration().uploads
