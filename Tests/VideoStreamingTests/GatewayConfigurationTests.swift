@@ -36,7 +36,7 @@ struct GatewayConfigurationTests {
         #expect(limits.chunkDeadline == .seconds(5))
         #expect(limits.stallBudget == .seconds(30))
         let uploads = GatewayConfiguration().uploads
-        #expect(uploads.maxBytes == 68_719_476_736 && GatewayConfiguration().uploadBytes == 33_554_432)
+        #expect(uploads.maxBytes == 68_719_476_736 && GatewayConfiguration().uploadBytes == 25_165_824)
         #expect(uploads.idleLimit == .seconds(30) && uploads.minBytesPerSecond == 4_096)
         #expect(uploads.commitDeadline == .seconds(120))
         #expect(uploads.maxBlocksInFlight == 8 && uploads.maxBytesInFlight == 20_971_520)
