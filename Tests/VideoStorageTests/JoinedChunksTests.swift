@@ -63,10 +63,12 @@ import Testing
     @Test func whatIsNotWhatWasWrittenIsDamaged() {
         let short: BSONDocument = ["n": 1, "size": 3, "crc32c": Self.document(1)["crc32c"] ?? 0]
         let noSize: BSONDocument = ["n": 1, "crc32c": Self.document(1)["crc32c"] ?? 0]
+        let noChecksum: BSONDocument = ["n": 1, "size": 4]
         let cases: [(document: BSONDocument, bytes: [UInt8]?)] = [
             (Self.document(1), [5, 6, 7, 9]), (Self.document(1), [5, 6, 7]), (Self.document(1), []),
             (Self.document(1), nil),
-            (short, Self.bytes(of: 1)), (noSize, Self.bytes(of: 1)), (["n": 1], [5, 6, 7, 8, 9]), (["n": 1], nil),
+            (short, Self.bytes(of: 1)), (noSize, Self.bytes(of: 1)), (noChecksum, Self.bytes(of: 1)),
+            (["n": 1], [5, 6, 7, 8, 9]), (["n": 1], nil),
         ]
         for wrong in cases {
             let joined = Self.joined(0...2, [Self.whole(0), wrong, Self.whole(2)])
