@@ -7,38 +7,57 @@ import Testing
 
 @testable import VideoStorage
 
-/// Blobs that other programs put into the collections, as the GridFS specification has it: with chunks of their own size, and
-/// without the checksums of ours.
+/// Blobs that were put into the collections by others: by other programs, as the GridFS specification has it, with chunks of their
+/// own size and without the checksums of ours; and by an earlier version of this provider, with smaller chunks.
 @Suite(.timeLimit(.minutes(1))) struct GridFSForeignTests {
-    private static let chunkBytes = 261_120
+    /// Who has put a blob there.
+    enum Writer: CaseIterable {
+        case otherProgram, earlierVersion
 
-    private func put(_ blob: PatternBytes, at name: String, _ client: MongoClient) async throws {
+        var chunkBytes: Int {
+            switch self {
+            case .otherProgram: 261_120
+            case .earlierVersion: 262_144
+            }
+        }
+
+        func chunk(_ number: Int, of file: ObjectID, _ bytes: ByteBuffer) -> BSONDocument {
+            switch self {
+            case .otherProgram:
+                [
+                    "files_id": .objectID(file), "n": .int32(Int32(number)),
+                    "data": .binary(BSONBinary(Array(bytes.readableBytesView))),
+                ]
+            case .earlierVersion:
+                GridFSChunk(block: bytes, index: number).document(of: file, bytes: bytes)
+            }
+        }
+    }
+
+    private func put(_ blob: PatternBytes, by writer: Writer, at name: String, _ client: MongoClient) async throws {
         let id = ObjectID()
         let chunks = client.collection("blobs.chunks", of: BSONDocument.self)
-        for (number, start) in stride(from: 0, to: Int(blob.count), by: Self.chunkBytes).enumerated() {
-            let count = min(Self.chunkBytes, Int(blob.count) - start)
-            let bytes = Array(blob.buffer(from: Int64(start), count: Int64(count)).readableBytesView)
-            try await chunks.insert(
-                ["files_id": .objectID(id), "n": .int32(Int32(number)), "data": .binary(BSONBinary(bytes))],
-                deadline: .soon)
+        for (number, start) in stride(from: 0, to: Int(blob.count), by: writer.chunkBytes).enumerated() {
+            let bytes = blob.buffer(from: Int64(start), count: Int64(writer.chunkBytes))
+            try await chunks.insert(writer.chunk(number, of: id, bytes), deadline: .soon)
         }
         try await client.collection("blobs.files", of: BSONDocument.self).insert(
             [
-                "_id": .objectID(id), "length": .int64(blob.count), "chunkSize": .int32(Int32(Self.chunkBytes)),
+                "_id": .objectID(id), "length": .int64(blob.count), "chunkSize": .int32(Int32(writer.chunkBytes)),
                 "uploadDate": .date(Date()), "filename": .string(name),
             ], deadline: .soon)
     }
 
-    @Test func aBlobOfAnotherProgramIsReadByteForByte() async throws {
+    @Test(arguments: Writer.allCases) func aBlobOfOthersIsReadByteForByte(_ writer: Writer) async throws {
         try await MongoFixture.withClient { client in
             let provider = GridFSProvider(client: client)
             try await provider.prepare(deadline: .patient)
             let blob = PatternBytes(seed: 7, count: 1_000_001)
-            try await put(blob, at: "film.mp4", client)
+            try await put(blob, by: writer, at: "film.mp4", client)
             let location = try StorageKey("film.mp4")
             let facts = try await provider.stat(location, deadline: .patient)
             #expect(facts.size == blob.count)
-            for first in [0, 1, 261_119, 261_120, 500_000, 1_000_000] as [Int64] {
+            for first in [0, 1, 261_119, 261_120, 262_143, 262_144, 500_000, 1_000_000] as [Int64] {
                 let range = try #require(ByteRange(first: first, last: first + 262_143))
                 let bytes = try await provider.read(
                     location, range: range, validator: facts.validator, deadline: .patient)
@@ -47,20 +66,39 @@ import Testing
         }
     }
 
-    @Test func aBlobOfAnotherProgramWithAChunkThatIsTooShortIsCorrupt() async throws {
+    @Test(arguments: Writer.allCases) func aBlobOfOthersWithAChunkThatIsTooShortIsCorrupt(_ writer: Writer) async throws
+    {
         try await MongoFixture.withClient { client in
             let provider = GridFSProvider(client: client)
             try await provider.prepare(deadline: .patient)
-            try await put(PatternBytes(seed: 7, count: 600_000), at: "film.mp4", client)
+            try await put(PatternBytes(seed: 7, count: 600_000), by: writer, at: "film.mp4", client)
             try await client.collection("blobs.chunks", of: BSONDocument.self).updateOne(
                 ["n": 1], ["$set": ["data": .binary(BSONBinary([1, 2, 3]))]], deadline: .soon)
-            let location = try StorageKey("film.mp4")
-            let facts = try await provider.stat(location, deadline: .patient)
-            let range = try #require(ByteRange(first: 261_120, last: 261_121))
-            let result = await failureCode {
-                _ = try await provider.read(location, range: range, validator: facts.validator, deadline: .patient)
-            }
+            let result = await failureCode { try await readSecondChunk(by: writer, provider) }
             #expect(result == .corrupt)
         }
+    }
+
+    /// The other programs' have no checksum.
+    @Test func aBlobOfAnEarlierVersionWithOtherBytesIsCorrupt() async throws {
+        try await MongoFixture.withClient { client in
+            let provider = GridFSProvider(client: client)
+            try await provider.prepare(deadline: .patient)
+            let writer = Writer.earlierVersion
+            try await put(PatternBytes(seed: 7, count: 600_000), by: writer, at: "film.mp4", client)
+            let others = Array(PatternBytes(seed: 8, count: 262_144).buffer(from: 0, count: 262_144).readableBytesView)
+            try await client.collection("blobs.chunks", of: BSONDocument.self).updateOne(
+                ["n": 1], ["$set": ["data": .binary(BSONBinary(others))]], deadline: .soon)
+            let result = await failureCode { try await readSecondChunk(by: writer, provider) }
+            #expect(result == .corrupt)
+        }
+    }
+
+    private func readSecondChunk(by writer: Writer, _ provider: GridFSProvider) async throws {
+        let location = try StorageKey("film.mp4")
+        let facts = try await provider.stat(location, deadline: .patient)
+        let start = Int64(writer.chunkBytes)
+        let range = try #require(ByteRange(first: start, last: start + 1))
+        _ = try await provider.read(location, range: range, validator: facts.validator, deadline: .patient)
     }
 }
