@@ -10,8 +10,8 @@ import ServiceLifecycle
 /// The storage worker: has the videos' bytes, and alone knows where they are. RPC in, bytes out.
 @main
 struct VideoStorage {
-    /// How many chunks one worker reads at once: enough to keep a disk busy, little enough that what it holds
-    /// (32 × 256 KiB) does not show, and that the rest of a burst goes to other workers.
+    /// How many reads one worker has under way at once: enough to keep a disk busy, little enough that what it holds
+    /// (a read has up to 4 MiB, so 128 MiB) is bounded, and that the rest of a burst goes to other workers.
     private static let maxConcurrentRequests = 32
     /// How many blocks one worker writes at once, and so holds in memory. They have a queue, and threads, of their own: reads
     /// never wait behind them.
