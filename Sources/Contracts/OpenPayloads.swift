@@ -66,7 +66,7 @@ extension OpenedObject {
         if let contentType = facts.contentType { fields[OpenFields.contentType] = .text(contentType) }
         if let first {
             fields[OpenFields.offset] = .number(first.offset)
-            fields[OpenFields.checksum] = .number(Int64(CRC32C.checksum(of: first.bytes)))
+            fields[OpenFields.checksum] = .number(Int64(first.sentChecksum))
         }
         return RPCPayload(contentType: RPCPayload.bytes, fields: fields, body: first?.bytes ?? ByteBuffer())
     }

@@ -68,7 +68,7 @@ struct ReadTogetherReply {
                 body.writeText(chunk.version.description)
                 body.writeInteger(chunk.offset)
                 body.writeInteger(chunk.objectSize)
-                body.writeInteger(CRC32C.checksum(of: chunk.bytes))
+                body.writeInteger(chunk.sentChecksum)
                 body.writeInteger(UInt32(clamping: chunk.bytes.readableBytes))
                 body.writeImmutableBuffer(chunk.bytes)
             case .failure(let error):

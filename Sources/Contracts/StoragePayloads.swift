@@ -87,6 +87,9 @@ extension ChunkAddress {
 }
 
 extension Chunk {
+    /// The CRC-32C that is sent with it.
+    var sentChecksum: UInt32 { checksum ?? CRC32C.checksum(of: bytes) }
+
     /// The chunk as a reply.
     var payload: RPCPayload {
         RPCPayload(
@@ -94,7 +97,7 @@ extension Chunk {
             fields: [
                 ReadFields.version: .text(version.description), ReadFields.offset: .number(offset),
                 ReadFields.size: .number(objectSize),
-                ReadFields.checksum: .number(Int64(CRC32C.checksum(of: bytes))),
+                ReadFields.checksum: .number(Int64(sentChecksum)),
             ], body: bytes)
     }
 

@@ -86,13 +86,19 @@ public struct Chunk: Sendable, Equatable {
     public var objectSize: Int64
     /// The bytes: `chunkBytes` of them, fewer only at the object's end.
     public var bytes: ByteBuffer
+    /// The CRC-32C that was stored with the bytes, where a worker has compared the two: it goes to the reader as it is, so the reader
+    /// sees what has happened to the bytes since they were stored. `nil` elsewhere: then it is taken of the bytes as they are sent.
+    public var checksum: UInt32?
 
     /// Makes a chunk.
-    public init(version: ObjectVersion, offset: Int64, objectSize: Int64, bytes: ByteBuffer) {
+    public init(
+        version: ObjectVersion, offset: Int64, objectSize: Int64, bytes: ByteBuffer, checksum: UInt32? = nil
+    ) {
         self.version = version
         self.offset = offset
         self.objectSize = objectSize
         self.bytes = bytes
+        self.checksum = checksum
     }
 }
 
@@ -142,7 +148,8 @@ public protocol StorageService: Sendable {
 
     /// The bytes of one chunk. Idempotent: any worker gives the same answer, or an error.
     ///
-    /// The bytes have been checked against the checksum that the worker took when it read them.
+    /// The bytes have been checked against their checksum: the one that was stored with them, where there is one, else the one that
+    /// the worker took when it had read them.
     ///
     /// - Throws: `conflict` when the object has another version by now, `notFound` when it is gone, `corrupt` when the
     ///   bytes do not match, `invalidArgument` when the index lies past the end.

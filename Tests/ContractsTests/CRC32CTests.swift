@@ -43,6 +43,27 @@ struct CRC32CTests {
         }
     }
 
+    /// Wherever bytes are cut, the checksums of both pieces give that of the whole.
+    @Test func piecesGiveTheChecksumOfTheWhole() {
+        let bytes = (0..<5_000).map { UInt8(truncatingIfNeeded: $0 &* 29 &+ $0 >> 7) }
+        let whole = CRC32C.checksum(of: ByteBuffer(bytes: bytes))
+        for count in Array(0...300) + [1_023, 1_024, 1_025, 4_095, 4_096, 4_097, 4_999, 5_000] {
+            let first = CRC32C.checksum(of: ByteBuffer(bytes: bytes[..<count]))
+            let second = CRC32C.checksum(of: ByteBuffer(bytes: bytes[count...]))
+            #expect(CRC32C.joined(first, second, ofCount: bytes.count - count) == whole)
+        }
+    }
+
+    /// 4 GiB of zeros, which is more than anybody reads at once: 32 of them doubled, and 4,096 times 1 MiB.
+    @Test func aPieceMayBeOfAnyLength() {
+        var zeros: UInt32 = 0x8A91_36AA
+        for doubling in 0..<27 { zeros = CRC32C.joined(zeros, zeros, ofCount: 32 << doubling) }
+        var other: UInt32 = 0
+        let mebibyte = CRC32C.checksum(of: ByteBuffer(repeating: 0, count: 1 << 20))
+        for _ in 0..<4_096 { other = CRC32C.joined(other, mebibyte, ofCount: 1 << 20) }
+        #expect(zeros == other)
+    }
+
     @Test func oneBitMakesAnotherChecksum() {
         var bytes = [UInt8](repeating: 0xA5, count: 4_096)
         let before = CRC32C.checksum(of: ByteBuffer(bytes: bytes))

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import NIOCore
 import RPC
 import Testing
@@ -49,6 +50,27 @@ struct ChunkVerificationTests {
         #expect(chunk.bytes == ByteBuffer(repeating: 0x5A, count: 4_096))
         #expect(chunk.offset == 4_096)
         #expect(chunk.objectSize == Self.size)
+    }
+
+    /// What has happened to bytes since they were stored is seen by who reads them, not summed up again on the way.
+    @Test func theChecksumThatWasStoredIsSent() throws {
+        let bytes = ByteBuffer(repeating: 0x5A, count: 4_096)
+        var chunk = Chunk(version: address.version, offset: 4_096, objectSize: Self.size, bytes: bytes)
+        for checksum in [CRC32C.checksum(of: bytes), 7] {
+            chunk.checksum = checksum
+            let expected: ServiceError.Code? = checksum == 7 ? .corrupt : nil
+            #expect(fault(chunk.payload, of: address)?.code == expected)
+            let together = ReadTogetherReply(results: [.success(chunk)]).payload
+            let result = try ReadTogetherReply(together, to: [address]).results[0]
+            if case .failure(let error) = result { #expect(error.code == expected) } else { #expect(expected == nil) }
+            let facts = ObjectFacts(
+                key: address.key, version: address.version, size: Self.size, contentType: nil, modifiedAt: Date(),
+                chunkBytes: 4_096)
+            let opened = OpenedObject(facts: facts, first: chunk).payload
+            let request = OpenRequest(key: address.key, start: .offset(4_096))
+            #expect(opened.number(OpenFields.checksum) == Int64(checksum))
+            if expected == nil { #expect(try OpenedObject(opened, to: request).first?.bytes == bytes) }
+        }
     }
 
     @Test func aWrongChecksumIsCorrupt() {

@@ -1,3 +1,4 @@
+import Contracts
 import Domain
 import Foundation
 import NIOCore
@@ -29,9 +30,10 @@ import Testing
 
     private func read(_ name: String, _ first: Int64, _ last: Int64, _ facts: BlobFacts) async throws -> [UInt8] {
         let range = try #require(ByteRange(first: first, last: last))
-        let bytes = try await provider.read(
+        let read = try await provider.read(
             StorageKey(name), range: range, validator: facts.validator, deadline: .soon)
-        return Array(bytes.readableBytesView)
+        if let checksum = read.checksum { #expect(checksum == CRC32C.checksum(of: read.bytes)) }
+        return Array(read.bytes.readableBytesView)
     }
 
     @Test func rangesGetTheirBytesWhateverPiecesTheyTouch() async throws {
@@ -42,6 +44,35 @@ import Testing
             #expect(read == Array(bytes[first...min(last, bytes.count - 1)]))
         }
         #expect(await code { _ = try await read("film", 2_500_000, 2_500_000, facts) } == .invalidArgument)
+    }
+
+    /// Of whole pieces it is known without a look at the bytes, of others it is not.
+    @Test(arguments: [
+        (0, 262_143, true), (262_144, 1_048_575, true), (2_359_296, 2_499_999, true), (2_359_296, 3_000_000, true),
+        (0, 2_499_999, true), (0, 262_142, false), (1, 262_143, false), (262_144, 262_144, false),
+        (2_359_297, 2_499_999, false), (0, 2_499_998, false),
+    ]) func wholePiecesComeWithTheirChecksum(first: Int64, last: Int64, isKnown: Bool) async throws {
+        let bytes = pattern(2_500_000)
+        let facts = try await put(bytes, at: "film")
+        let range = try #require(ByteRange(first: first, last: last))
+        let read = try await provider.read(
+            StorageKey("film"), range: range, validator: facts.validator, deadline: .soon)
+        #expect(Array(read.bytes.readableBytesView) == Array(bytes[Int(first)...min(Int(last), bytes.count - 1)]))
+        #expect(read.checksum == (isKnown ? CRC32C.checksum(of: read.bytes) : nil))
+    }
+
+    @Test func theServiceHandsOnWhatWasStored() async throws {
+        _ = try await put(pattern(300_000), at: "film")
+        let storage = ObjectStorage(
+            catalogue: fixture.catalogue, providers: ProviderSet(primary: provider),
+            metrics: StorageMetrics(factory: fixture.counters), logger: fixture.log.logger)
+        let facts = try await storage.stat(StorageKey("film"), deadline: .soon)
+        for (chunkBytes, isKnown) in [(262_144, true), (524_288, true), (4_096, false)] {
+            let address = ChunkAddress(key: facts.key, version: facts.version, index: 0, chunkBytes: chunkBytes)
+            let chunk = try await storage.read(address, deadline: .soon)
+            #expect(chunk.array == Array(pattern(300_000).prefix(chunkBytes)))
+            #expect(chunk.checksum == (isKnown ? CRC32C.checksum(of: chunk.bytes) : nil))
+        }
     }
 
     @Test func aBitThatFlippedIsCorruptAndNoAnswer() async throws {
@@ -117,9 +148,9 @@ import Testing
         let reader = CheckedProvider(fixture.provider, readingOthersWith: ScriptedProvider([]))
         let range = try #require(ByteRange(first: 10, last: 20))
         func read(_ name: String, _ facts: BlobFacts) async throws -> [UInt8] {
-            let bytes = try await reader.read(
+            let read = try await reader.read(
                 StorageKey(name), range: range, validator: facts.validator, deadline: .soon)
-            return Array(bytes.readableBytesView)
+            return Array(read.bytes.readableBytesView)
         }
         #expect(try await read("other", other) == [UInt8](repeating: 0, count: 10))
         #expect(try await read("own", own) == Array(pattern(1_000)[10...20]))

@@ -122,7 +122,9 @@ private func readWhileSwapping(
         guard let seed = expected[facts.validator] else { continue }
         let bytes: ByteBuffer
         do {
-            bytes = try await fixture.provider.read(key, range: range, validator: facts.validator, deadline: .soon)
+            let read = try await fixture.provider.read(
+                key, range: range, validator: facts.validator, deadline: .soon)
+            bytes = read.bytes
         } catch {
             #expect(error.code == .conflict)
             conflicts += 1

@@ -44,12 +44,21 @@ import Testing
     func chunksInOrderAreTheirBytes(indexes: ClosedRange<Int>) {
         let joined = Self.joined(indexes, indexes.map(Self.whole))
         #expect(joined.damaged == nil)
-        #expect(joined.whole.map { Array($0.readableBytesView) } == indexes.flatMap(Self.bytes))
+        #expect(joined.whole.map { Array($0.bytes.readableBytesView) } == indexes.flatMap(Self.bytes))
+        let checksum = CRC32C.checksum(of: ByteBuffer(bytes: indexes.flatMap(Self.bytes)))
+        #expect(joined.whole?.checksum == checksum)
     }
 
     @Test func oneOfAnotherProgramHasNothingToCompare() {
         let joined = Self.joined(1...2, [1, 2].map { (["n": .int32($0)], Self.bytes(of: Int($0))) })
-        #expect(joined.whole.map { Array($0.readableBytesView) } == Self.bytes(of: 1) + Self.bytes(of: 2))
+        #expect(joined.whole.map { Array($0.bytes.readableBytesView) } == Self.bytes(of: 1) + Self.bytes(of: 2))
+        #expect(joined.whole?.checksum == nil)
+    }
+
+    @Test func oneThatHasNoChecksumLeavesTheWholeWithoutOne() {
+        let joined = Self.joined(0...2, [Self.whole(0), (["n": 1], Self.bytes(of: 1)), Self.whole(2)])
+        #expect(joined.whole.map { Array($0.bytes.readableBytesView) } == Array(Self.film[..<12]))
+        #expect(joined.whole?.checksum == nil)
     }
 
     /// It may be that they are being removed: that is for the caller to find out.

@@ -39,9 +39,9 @@ import Testing
         let inner = ScriptedProvider([.corrupt])
         let range = try #require(ByteRange(first: 0, last: 9))
         let validator = try #require(BlobValidator("1"))
-        let bytes = try await retrying(inner).read(
+        let read = try await retrying(inner).read(
             StorageKey(Self.key), range: range, validator: validator, deadline: .soon)
-        #expect(bytes.readableBytes == 10)
+        #expect(read.bytes.readableBytes == 10)
         #expect(inner.calls == 2)
     }
 

@@ -43,7 +43,8 @@ struct BlobReader {
             throw ServiceError(.internal, "\"\(location)\" has no bytes from \(offset) on.")
         }
         let bytes = try await provider.read(
-            location, range: range, validator: validator, deadline: .after(.seconds(Self.pieceSeconds)))
+            location, range: range, validator: validator, deadline: .after(.seconds(Self.pieceSeconds))
+        ).bytes
         guard Int64(bytes.readableBytes) == count else {
             throw ServiceError(.corrupt, "\"\(location)\" is shorter than the catalogue says.")
         }

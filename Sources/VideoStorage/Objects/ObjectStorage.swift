@@ -233,14 +233,16 @@ struct ObjectStorage: StorageService {
             throw ServiceError(
                 .invalidArgument, "Chunk \(chunk.index) lies past the end of \"\(chunk.key)\" (\(entry.size) bytes).")
         }
-        let bytes = try await providers.provider(of: entry)
+        let read = try await providers.provider(of: entry)
             .read(entry.location, range: range, validator: entry.validator, deadline: deadline)
-        guard Int64(bytes.readableBytes) == range.count else {
+        guard Int64(read.bytes.readableBytes) == range.count else {
             throw ServiceError(.corrupt, "\"\(chunk.key)\" is shorter than the catalogue says.")
         }
         metrics.reads.increment()
         metrics.readBytes.increment(by: range.count)
-        return Chunk(version: entry.version, offset: range.first, objectSize: entry.size, bytes: bytes)
+        return Chunk(
+            version: entry.version, offset: range.first, objectSize: entry.size, bytes: read.bytes,
+            checksum: read.checksum)
     }
 
     private func facts(of entry: CatalogueEntry) -> ObjectFacts {

@@ -75,14 +75,14 @@ protocol StorageProvider: Sendable {
     ///     memory that a call takes. An empty blob has none: each range begins past its end.
     ///   - validator: The state they must belong to, as ``stat(_:deadline:)`` gave it.
     ///   - deadline: When nobody waits for the bytes any more.
-    /// - Returns: The bytes.
+    /// - Returns: The bytes, and their checksum where they were checked by one.
     /// - Throws: Any of the errors above.
     func read(
         _ location: StorageKey,
         range: ByteRange,
         validator: BlobValidator,
         deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer
+    ) async throws(ServiceError) -> BlobBytes
 
     // MARK: - Writing
 

@@ -70,9 +70,9 @@ import Testing
             let first = Int64(step) * 311_111
             guard let range = ByteRange(first: first, last: first + 262_143), first < blob.count else { break }
             do {
-                let bytes = try await provider.read(
+                let read = try await provider.read(
                     name, range: range, validator: facts.validator, deadline: impatient)
-                score.note(bytes == blob.buffer(from: first, count: 262_144) ? "right" : "wrong")
+                score.note(read.bytes == blob.buffer(from: first, count: 262_144) ? "right" : "wrong")
             } catch {
                 score.note("refused")
                 // A blob that was committed is there, and is what it was.

@@ -1,3 +1,4 @@
+import Contracts
 import Domain
 import NIOCore
 import TestKit
@@ -80,7 +81,9 @@ extension StorageProvider {
         _ name: String, _ first: Int64, _ last: Int64, of facts: BlobFacts, deadline: Deadline = .patient
     ) async throws -> ByteBuffer {
         let range = try #require(ByteRange(first: first, last: last))
-        return try await read(StorageKey(name), range: range, validator: facts.validator, deadline: deadline)
+        let read = try await read(StorageKey(name), range: range, validator: facts.validator, deadline: deadline)
+        if let checksum = read.checksum { #expect(checksum == CRC32C.checksum(of: read.bytes)) }
+        return read.bytes
     }
 
     /// Whether the blob holds these bytes and no others, read in steps.

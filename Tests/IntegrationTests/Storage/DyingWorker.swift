@@ -181,7 +181,7 @@ struct FatefulProvider: StorageProvider {
 
     func read(
         _ location: StorageKey, range: ByteRange, validator: BlobValidator, deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try await provider.read(location, range: range, validator: validator, deadline: deadline)
     }
 

@@ -50,8 +50,8 @@ final class ScriptedProvider: StorageProvider {
 
     func read(
         _ location: StorageKey, range: ByteRange, validator: BlobValidator, deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
-        try await answer(ByteBuffer(repeating: 0, count: 10))
+    ) async throws(ServiceError) -> BlobBytes {
+        try await answer(BlobBytes(ByteBuffer(repeating: 0, count: 10)))
     }
 
     func begin(

@@ -29,8 +29,8 @@ struct StorageFixture {
         let key = try StorageKey(key)
         let facts = try await provider.stat(key, deadline: .soon)
         let range = try #require(ByteRange(first: first, last: last))
-        let buffer = try await provider.read(key, range: range, validator: facts.validator, deadline: .soon)
-        return Array(buffer.readableBytesView)
+        let read = try await provider.read(key, range: range, validator: facts.validator, deadline: .soon)
+        return Array(read.bytes.readableBytesView)
     }
 
     func stat(_ key: String) async throws -> BlobFacts {

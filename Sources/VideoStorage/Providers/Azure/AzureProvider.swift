@@ -51,7 +51,7 @@ struct AzureProvider: StorageProvider {
         range: ByteRange,
         validator: BlobValidator,
         deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try ProviderLimits.check(range)
         guard let tag = EntityTag.tag(of: validator) else { throw Self.changed(location) }
         var headers: HTTPHeaders = ["x-ms-range": "bytes=\(range)", "If-Match": tag]
@@ -64,7 +64,7 @@ struct AzureProvider: StorageProvider {
         guard !comparesMD5 || reply.headers.first(name: "Content-MD5") == Self.digest(of: bytes) else {
             throw ServiceError(.corrupt, "The bytes of \"\(location)\" do not match their checksum.")
         }
-        return bytes
+        return BlobBytes(bytes)
     }
 
     func delete(_ location: StorageKey, deadline: Deadline) async throws(ServiceError) {

@@ -50,11 +50,12 @@ struct FilesystemProvider: StorageProvider {
         range: ByteRange,
         validator: BlobValidator,
         deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try ProviderLimits.check(range)
-        return try await opening(location, deadline: deadline) { file, mark, facts in
+        let bytes = try await opening(location, deadline: deadline) { file, mark, facts in
             try Self.read(range, of: file, facts: facts, location: location, validator: validator, mark: mark)
         }
+        return BlobBytes(bytes)
     }
 
     /// Opens a file, assures itself that it is a blob below the root, and hands it on, all on one thread.

@@ -54,7 +54,7 @@ struct GridFSProvider: StorageProvider {
         range: ByteRange,
         validator: BlobValidator,
         deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try ProviderLimits.check(range)
         guard let id = ObjectID(validator.description) else { throw Self.changed(location) }
         if let shape = known.shape(of: id, at: location) {
@@ -84,7 +84,7 @@ struct GridFSProvider: StorageProvider {
     /// The bytes of a range, `nil` when not all of its chunks are there.
     private func read(
         _ range: ByteRange, of id: ObjectID, _ shape: KnownFiles.Shape, _ location: StorageKey, deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer? {
+    ) async throws(ServiceError) -> BlobBytes? {
         guard range.first < shape.length else {
             throw ServiceError(.invalidArgument, "The range \(range) begins past the end of \"\(location)\".")
         }
@@ -100,9 +100,11 @@ struct GridFSProvider: StorageProvider {
         if let index = joined.damaged {
             throw ServiceError(.corrupt, "Chunk \(index) of \"\(location)\" is damaged in the blob database.")
         }
-        guard var bytes = joined.whole else { return nil }
-        bytes.moveReaderIndex(forwardBy: Int(range.first - Int64(indexes.lowerBound) * shape.chunkBytes))
-        return bytes.readSlice(length: Int(last - range.first + 1))
+        guard let whole = joined.whole else { return nil }
+        let start = Int(range.first - Int64(indexes.lowerBound) * shape.chunkBytes)
+        let count = Int(last - range.first + 1)
+        if start == 0, count == whole.bytes.readableBytes { return whole }
+        return whole.bytes.getSlice(at: whole.bytes.readerIndex + start, length: count).map { BlobBytes($0) }
     }
 
     func list(after cursor: PageCursor?, limit: Int, deadline: Deadline) async throws(ServiceError) -> BlobPage {

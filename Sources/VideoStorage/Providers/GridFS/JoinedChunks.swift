@@ -1,3 +1,4 @@
+import Contracts
 import Mongo
 import NIOCore
 
@@ -9,6 +10,8 @@ struct JoinedChunks: Sendable {
     private let shape: KnownFiles.Shape
     private var next: Int
     private var bytes = ByteBuffer()
+    /// Of all bytes so far; `nil` as soon as one of the chunks has none.
+    private var checksum: UInt32? = 0
 
     /// None of them yet.
     init(_ indexes: ClosedRange<Int>, _ shape: KnownFiles.Shape) {
@@ -18,7 +21,9 @@ struct JoinedChunks: Sendable {
     }
 
     /// The bytes of all; `nil` when one is missing or damaged.
-    var whole: ByteBuffer? { damaged == nil && next == indexes.upperBound + 1 ? bytes : nil }
+    var whole: BlobBytes? {
+        damaged == nil && next == indexes.upperBound + 1 ? BlobBytes(bytes, checksum: checksum) : nil
+    }
 
     /// Takes the next chunk. One that is not the next tells that another is missing.
     ///
@@ -35,6 +40,9 @@ struct JoinedChunks: Sendable {
         // Not earlier: memory that two values share is copied when one of them is written to.
         if next == indexes.lowerBound { bytes.reserveCapacity(indexes.count * Int(shape.chunkBytes)) }
         bytes.writeBytes(data)
+        checksum = checksum.flatMap { sum in
+            GridFSChunk(document).map { CRC32C.joined(sum, $0.checksum, ofCount: $0.size) }
+        }
         next += 1
     }
 }

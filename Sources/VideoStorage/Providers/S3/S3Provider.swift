@@ -36,14 +36,14 @@ struct S3Provider: StorageProvider {
         range: ByteRange,
         validator: BlobValidator,
         deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try ProviderLimits.check(range)
         guard let tag = EntityTag.tag(of: validator) else { throw Self.changed(location) }
         let reply = try await bucket.send(
             .GET, location, headers: ["Range": "bytes=\(range)", "If-Match": tag],
             maxReplyBytes: Int(range.count) + HTTPCall.defaultMaxReplyBytes, deadline: deadline)
         guard reply.isSuccess else { throw bucket.failure(reply, location) }
-        return try reply.bytes(of: range, validator: validator, location)
+        return BlobBytes(try reply.bytes(of: range, validator: validator, location))
     }
 
     func delete(_ location: StorageKey, deadline: Deadline) async throws(ServiceError) {

@@ -58,7 +58,7 @@ struct CheckedProvider: StorageProvider {
 
     func read(
         _ location: StorageKey, range: ByteRange, validator: BlobValidator, deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try Self.check(location)
         try ProviderLimits.check(range)
         guard let table = try await table(of: location, validator: validator, deadline: deadline) else {
@@ -76,7 +76,7 @@ struct CheckedProvider: StorageProvider {
             let end = min(
                 (last / piece + 1) * piece, table.size, first + Int64(StorageLimits.chunkBytesRange.upperBound))
             guard let part = ByteRange(first: first, last: end - 1) else { break }
-            var bytes = try await inner.read(location, range: part, validator: validator, deadline: deadline)
+            var bytes = try await inner.read(location, range: part, validator: validator, deadline: deadline).bytes
             guard Int64(bytes.readableBytes) == part.count,
                 table.matches(bytes, firstPiece: Int(first / piece))
             else { throw try await mismatch(location, validator: validator, deadline: deadline) }
@@ -85,7 +85,8 @@ struct CheckedProvider: StorageProvider {
             first = end
         }
         joined.moveReaderIndex(forwardBy: Int(range.first - range.first / piece * piece))
-        return joined.readSlice(length: Int(last - range.first + 1)) ?? joined
+        let wanted = joined.readSlice(length: Int(last - range.first + 1)) ?? joined
+        return BlobBytes(wanted, checksum: table.sum(of: range.first...last))
     }
 
     /// Bytes and checksums do not match: because the blob was exchanged between the two, or because they are damaged.
@@ -129,8 +130,8 @@ struct CheckedProvider: StorageProvider {
         let place = try Self.place(of: location)
         guard let facts = try await facts(of: place, deadline: deadline) else { return nil }
         guard let range = ByteRange(first: 0, last: facts.size - 1) else { throw Self.damaged(location) }
-        let bytes = try await inner.read(place, range: range, validator: facts.validator, deadline: deadline)
-        guard let table = ChecksumTable(bytes) else { throw Self.damaged(location) }
+        let stored = try await inner.read(place, range: range, validator: facts.validator, deadline: deadline)
+        guard let table = ChecksumTable(stored.bytes) else { throw Self.damaged(location) }
         return table
     }
 

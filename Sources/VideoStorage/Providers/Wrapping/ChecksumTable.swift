@@ -55,6 +55,21 @@ struct ChecksumTable: Sendable, Equatable {
         self.init(size: size, sums: sums)
     }
 
+    /// The sum of some bytes of the blob, made of those of its pieces; `nil` where they begin or end within one.
+    func sum(of range: ClosedRange<Int64>) -> UInt32? {
+        let piece = Int64(Self.pieceBytes)
+        let end = range.upperBound + 1
+        guard range.lowerBound >= 0, end <= size, range.lowerBound % piece == 0, end % piece == 0 || end == size else {
+            return nil
+        }
+        var sum: UInt32 = 0
+        for first in stride(from: range.lowerBound, to: end, by: Int(piece)) {
+            let count = Int(min(piece, size - first))
+            sum = CRC32C.joined(sum, sums[Int(first / piece)], ofCount: count)
+        }
+        return sum
+    }
+
     /// Whether bytes that begin at a piece are what was written, as far as a checksum can tell.
     func matches(_ bytes: ByteBuffer, firstPiece: Int) -> Bool {
         let found = Self.sums(of: bytes)

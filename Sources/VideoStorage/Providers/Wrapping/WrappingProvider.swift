@@ -32,7 +32,7 @@ extension WrappingProvider {
 
     func read(
         _ location: StorageKey, range: ByteRange, validator: BlobValidator, deadline: Deadline
-    ) async throws(ServiceError) -> ByteBuffer {
+    ) async throws(ServiceError) -> BlobBytes {
         try await around(.read, deadline: deadline) { () async throws(ServiceError) in
             try await inner.read(location, range: range, validator: validator, deadline: deadline)
         }
