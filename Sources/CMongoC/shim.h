@@ -20,6 +20,34 @@ mongo_find_binary (const bson_t *document, const char *field, uint32_t *start, u
    return true;
 }
 
+// What libmongoc makes connections with. It is exported, and left out of the headers.
+mongoc_stream_t *
+mongoc_client_default_stream_initiator (const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *client, bson_error_t *error);
+
+static inline ssize_t
+mongo_read_from_base (mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt, size_t min_bytes, int32_t timeout_msec)
+{
+   return mongoc_stream_readv (mongoc_stream_get_base_stream (stream), iov, iovcnt, min_bytes, timeout_msec);
+}
+
+static inline mongoc_stream_t *
+mongo_connect (const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *client, bson_error_t *error)
+{
+   mongoc_stream_t *stream = mongoc_client_default_stream_initiator (uri, host, client, error);
+   if (stream) {
+      stream->readv = mongo_read_from_base;
+   }
+   return stream;
+}
+
+// Has the client read answers from its sockets, or TLS, to where they belong. By itself it reads them into a buffer of the stream
+// first, which grows to the size of the largest, and copies them. Connections that it has already stay as they are.
+static inline void
+mongo_read_unbuffered (mongoc_client_t *client)
+{
+   mongoc_client_set_stream_initiator (client, mongo_connect, client);
+}
+
 // prctl is variadic, and pthread_setname_np is hidden behind _GNU_SOURCE: Swift can call neither.
 static inline void
 mongo_name_this_thread (const char *name)

@@ -11,9 +11,14 @@ public enum CRC32C {
     }
 
     /// The checksum of bytes in memory.
-    public static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
+    ///
+    /// - Parameters:
+    ///   - bytes: The bytes.
+    ///   - first: The checksum of those before them; 0 where there are none.
+    /// - Returns: That of all.
+    public static func checksum(of bytes: UnsafeRawBufferPointer, after first: UInt32 = 0) -> UInt32 {
         // ISA-L counts in `int` and takes a pointer that it does not write through.
-        var sum: UInt32 = ~0
+        var sum = ~first
         var rest = bytes[...]
         while !rest.isEmpty {
             let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))

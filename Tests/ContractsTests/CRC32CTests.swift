@@ -43,6 +43,18 @@ struct CRC32CTests {
         }
     }
 
+    @Test func aChecksumGoesOnFromThatOfTheBytesBefore() {
+        let bytes = (0..<5_000).map { UInt8(truncatingIfNeeded: $0 &* 29 &+ $0 >> 7) }
+        let whole = CRC32C.checksum(of: ByteBuffer(bytes: bytes))
+        for count in [0, 1, 7, 8, 9, 255, 256, 257, 4_096, 4_999, 5_000] {
+            bytes.withUnsafeBytes { all in
+                let first = CRC32C.checksum(of: UnsafeRawBufferPointer(rebasing: all[..<count]))
+                let rest = UnsafeRawBufferPointer(rebasing: all[count...])
+                #expect(CRC32C.checksum(of: rest, after: first) == whole)
+            }
+        }
+    }
+
     /// Wherever bytes are cut, the checksums of both pieces give that of the whole.
     @Test func piecesGiveTheChecksumOfTheWhole() {
         let bytes = (0..<5_000).map { UInt8(truncatingIfNeeded: $0 &* 29 &+ $0 >> 7) }

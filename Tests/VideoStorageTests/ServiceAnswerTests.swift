@@ -137,7 +137,7 @@ import Testing
         > {
             Result { () throws(ServiceError) in
                 let reply = reply(status, ["Content-Range": content, "ETag": tag], body)
-                return String(buffer: try reply.bytes(of: range, validator: validator, key))
+                return String(buffer: try reply.bytes(of: range, validator: validator, key).bytes)
             }
         }
         func code(_ result: Result<String, ServiceError>) -> ServiceError.Code? {

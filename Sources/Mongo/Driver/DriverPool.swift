@@ -9,6 +9,8 @@ final class DriverPool: @unchecked Sendable {
     private let topology: DriverTopology
     private let database: String
     private let maxResultBytes: Int
+    /// The clients that have been told how to connect; as many as there are threads, at the most.
+    private let prepared = Mutex(Set<UInt>())
 
     init(_ configuration: MongoConfiguration, logger: Logger) throws(MongoError) {
         DriverLibrary.initialised
@@ -42,6 +44,8 @@ final class DriverPool: @unchecked Sendable {
             return
         }
         defer { mongoc_client_pool_push(pool, client) }
+        let number = UInt(bitPattern: client)
+        if prepared.withLock({ $0.insert(number).inserted }) { mongo_read_unbuffered(client) }
         run(DriverConnection(client: client, database: database, deadline: deadline, maxResultBytes: maxResultBytes))
     }
 

@@ -60,11 +60,11 @@ struct AzureProvider: StorageProvider {
             .GET, location, headers: headers,
             maxReplyBytes: Int(range.count) + HTTPCall.defaultMaxReplyBytes, deadline: deadline)
         guard reply.isSuccess else { throw container.failure(reply, location) }
-        let bytes = try reply.bytes(of: range, validator: validator, location)
-        guard !comparesMD5 || reply.headers.first(name: "Content-MD5") == Self.digest(of: bytes) else {
+        let read = try reply.bytes(of: range, validator: validator, location)
+        guard !comparesMD5 || reply.headers.first(name: "Content-MD5") == Self.digest(of: read.bytes) else {
             throw ServiceError(.corrupt, "The bytes of \"\(location)\" do not match their checksum.")
         }
-        return BlobBytes(bytes)
+        return read
     }
 
     func delete(_ location: StorageKey, deadline: Deadline) async throws(ServiceError) {

@@ -51,13 +51,14 @@ struct GridFSChunk: Sendable {
     /// checksum: there is nothing to compare.
     ///
     /// - Parameters:
-    ///   - bytes: The bytes.
+    ///   - size: How many bytes there are.
+    ///   - checksum: Their CRC-32C.
     ///   - document: All else that the document has.
     /// - Returns: Whether they are.
-    static func isWhole(_ bytes: UnsafeRawBufferPointer, in document: BSONDocument) -> Bool {
+    static func isWhole(size: Int, checksum: UInt32, in document: BSONDocument) -> Bool {
         guard document["size"] != nil || document["crc32c"] != nil else { return true }
         guard let chunk = GridFSChunk(document) else { return false }
-        return chunk.size == bytes.count && chunk.checksum == CRC32C.checksum(of: bytes)
+        return chunk.size == size && chunk.checksum == checksum
     }
 
     /// Whether it holds the same bytes as another one, as far as a checksum can tell.

@@ -4,6 +4,9 @@ import NIOCore
 
 /// The bytes of chunks that follow each other, put together as they come and checked each. A value without I/O.
 struct JoinedChunks: Sendable {
+    /// Bytes are summed up and copied so many at a time, while the processor's cache has them.
+    private static let partBytes = 65_536
+
     /// The first chunk that is not what was written.
     private(set) var damaged: Int?
     private let indexes: ClosedRange<Int>
@@ -33,16 +36,33 @@ struct JoinedChunks: Sendable {
     mutating func add(_ data: UnsafeRawBufferPointer?, in document: BSONDocument) {
         guard damaged == nil, document["n"]?.integerValue == Int64(next) else { return }
         let expected = min(shape.chunkBytes, shape.length - Int64(next) * shape.chunkBytes)
-        guard let data, Int64(data.count) == expected, GridFSChunk.isWhole(data, in: document) else {
+        guard let data, Int64(data.count) == expected else {
             damaged = next
             return
         }
         // Not earlier: memory that two values share is copied when one of them is written to.
         if next == indexes.lowerBound { bytes.reserveCapacity(indexes.count * Int(shape.chunkBytes)) }
-        bytes.writeBytes(data)
+        let sum = append(data)
+        guard GridFSChunk.isWhole(size: data.count, checksum: sum, in: document) else {
+            damaged = next
+            return
+        }
         checksum = checksum.flatMap { sum in
             GridFSChunk(document).map { CRC32C.joined(sum, $0.checksum, ofCount: $0.size) }
         }
         next += 1
+    }
+
+    /// - Returns: The checksum of what was appended.
+    private mutating func append(_ data: UnsafeRawBufferPointer) -> UInt32 {
+        var sum: UInt32 = 0
+        var rest = data[...]
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest.prefix(Self.partBytes))
+            sum = CRC32C.checksum(of: part, after: sum)
+            bytes.writeBytes(part)
+            rest = rest.dropFirst(part.count)
+        }
+        return sum
     }
 }

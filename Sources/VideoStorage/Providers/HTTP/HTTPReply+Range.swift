@@ -9,7 +9,7 @@ extension HTTPReply {
     /// - Throws: `conflict` for another state, `corrupt` for other or fewer bytes than were asked for.
     func bytes(
         of range: ByteRange, validator: BlobValidator, _ location: StorageKey
-    ) throws(ServiceError) -> ByteBuffer {
+    ) throws(ServiceError) -> BlobBytes {
         guard status == 206, let content = contentRange else {
             throw ServiceError(.corrupt, "The storage service did not answer with a range of \"\(location)\".")
         }
@@ -21,6 +21,6 @@ extension HTTPReply {
         else {
             throw ServiceError(.corrupt, "The storage service gave other bytes of \"\(location)\" than were asked for.")
         }
-        return body
+        return BlobBytes(body, pieceSums: pieceSums)
     }
 }

@@ -15,6 +15,8 @@ struct HTTPReply: Sendable {
     var headers: HTTPHeaders
     /// The body.
     var body: ByteBuffer
+    /// Those of the body where it is a range (206), taken as it came.
+    var pieceSums: [UInt32]?
 
     /// Whether the request was carried out.
     var isSuccess: Bool { (200..<300).contains(status) }

@@ -16,6 +16,8 @@ final class ReplyCollector: HTTPClientResponseDelegate {
         var reply = HTTPReply(status: 0, headers: [:], body: ByteBuffer())
         /// How long the answer said that it is.
         var promisedBytes: Int?
+        /// Of a range only: other answers are compared with nothing.
+        var pieces: PieceSums?
     }
 
     private let hasBody: Bool
@@ -36,6 +38,7 @@ final class ReplyCollector: HTTPClientResponseDelegate {
             state.reply.headers = head.headers
             state.promisedBytes = promised
             if let promised { state.reply.body.reserveCapacity(max(0, promised)) }
+            if head.status == .partialContent { state.pieces = PieceSums() }
         }
         return task.eventLoop.makeSucceededVoidFuture()
     }
@@ -44,16 +47,19 @@ final class ReplyCollector: HTTPClientResponseDelegate {
         let fits = state.withLock { state in
             guard state.reply.body.readableBytes + buffer.readableBytes <= maxBytes else { return false }
             state.reply.body.writeImmutableBuffer(buffer)
+            state.pieces?.add(buffer)
             return true
         }
         return fits ? task.eventLoop.makeSucceededVoidFuture() : task.eventLoop.makeFailedFuture(Self.tooLong)
     }
 
     func didFinishRequest(task: HTTPClient.Task<HTTPReply>) throws -> HTTPReply {
-        let (reply, promised) = state.withLock { ($0.reply, $0.promisedBytes) }
-        guard promised == nil || promised == reply.body.readableBytes else {
+        let (collected, promised, pieces) = state.withLock { ($0.reply, $0.promisedBytes, $0.pieces) }
+        guard promised == nil || promised == collected.body.readableBytes else {
             throw ServiceError(.unavailable, "The storage service broke off its answer; try again.")
         }
+        var reply = collected
+        reply.pieceSums = pieces?.sums
         return reply
     }
 

@@ -43,7 +43,7 @@ struct S3Provider: StorageProvider {
             .GET, location, headers: ["Range": "bytes=\(range)", "If-Match": tag],
             maxReplyBytes: Int(range.count) + HTTPCall.defaultMaxReplyBytes, deadline: deadline)
         guard reply.isSuccess else { throw bucket.failure(reply, location) }
-        return BlobBytes(try reply.bytes(of: range, validator: validator, location))
+        return try reply.bytes(of: range, validator: validator, location)
     }
 
     func delete(_ location: StorageKey, deadline: Deadline) async throws(ServiceError) {

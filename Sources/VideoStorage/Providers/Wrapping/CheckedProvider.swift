@@ -76,9 +76,10 @@ struct CheckedProvider: StorageProvider {
             let end = min(
                 (last / piece + 1) * piece, table.size, first + Int64(StorageLimits.chunkBytesRange.upperBound))
             guard let part = ByteRange(first: first, last: end - 1) else { break }
-            var bytes = try await inner.read(location, range: part, validator: validator, deadline: deadline).bytes
+            let read = try await inner.read(location, range: part, validator: validator, deadline: deadline)
+            var bytes = read.bytes
             guard Int64(bytes.readableBytes) == part.count,
-                table.matches(bytes, firstPiece: Int(first / piece))
+                table.matches(read.pieceSums ?? ChecksumTable.sums(of: bytes), firstPiece: Int(first / piece))
             else { throw try await mismatch(location, validator: validator, deadline: deadline) }
             // As a rule it is the only one, and stays where it is.
             if joined.readableBytes == 0 { joined = bytes } else { joined.writeBuffer(&bytes) }

@@ -25,12 +25,9 @@ struct ChecksumTable: Sendable, Equatable {
 
     /// The sums of the pieces of some bytes.
     static func sums(of bytes: ByteBuffer) -> [UInt32] {
-        var rest = bytes
-        var sums: [UInt32] = []
-        while rest.readableBytes > 0, let piece = rest.readSlice(length: min(pieceBytes, rest.readableBytes)) {
-            sums.append(CRC32C.checksum(of: piece))
-        }
-        return sums
+        var pieces = PieceSums()
+        pieces.add(bytes)
+        return pieces.sums
     }
 
     /// The table as it is stored: mark, size, sums, and a sum of all that.
@@ -70,9 +67,8 @@ struct ChecksumTable: Sendable, Equatable {
         return sum
     }
 
-    /// Whether bytes that begin at a piece are what was written, as far as a checksum can tell.
-    func matches(_ bytes: ByteBuffer, firstPiece: Int) -> Bool {
-        let found = Self.sums(of: bytes)
+    /// Whether these are the sums of the pieces from one on.
+    func matches(_ found: [UInt32], firstPiece: Int) -> Bool {
         let end = firstPiece + found.count
         return end <= sums.count && found.elementsEqual(sums[firstPiece..<end])
     }

@@ -40,12 +40,21 @@ final class MeteredProvider: WrappingProvider {
         do {
             let value = try await body()
             record(call, "ok", since: start)
-            if let bytes = value as? ByteBuffer { readBytes.increment(by: bytes.readableBytes) }
             return value
         } catch {
             record(call, error.code.rawValue, since: start)
             throw error
         }
+    }
+
+    func read(
+        _ location: StorageKey, range: ByteRange, validator: BlobValidator, deadline: Deadline
+    ) async throws(ServiceError) -> BlobBytes {
+        let read = try await around(.read, deadline: deadline) { () async throws(ServiceError) in
+            try await inner.read(location, range: range, validator: validator, deadline: deadline)
+        }
+        readBytes.increment(by: read.bytes.readableBytes)
+        return read
     }
 
     func stage(
