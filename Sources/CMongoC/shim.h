@@ -20,9 +20,10 @@ mongo_find_binary (const bson_t *document, const char *field, uint32_t *start, u
    return true;
 }
 
-// What libmongoc makes connections with. It is exported, and left out of the headers.
+// What libmongoc makes connections with. Debian's exports it and leaves it out of the headers; one that does not is used as it is.
 mongoc_stream_t *
-mongoc_client_default_stream_initiator (const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *client, bson_error_t *error);
+mongoc_client_default_stream_initiator (const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *client, bson_error_t *error)
+   __attribute__ ((weak));
 
 static inline ssize_t
 mongo_read_from_base (mongoc_stream_t *stream, mongoc_iovec_t *iov, size_t iovcnt, size_t min_bytes, int32_t timeout_msec)
@@ -45,7 +46,9 @@ mongo_connect (const mongoc_uri_t *uri, const mongoc_host_list_t *host, void *cl
 static inline void
 mongo_read_unbuffered (mongoc_client_t *client)
 {
-   mongoc_client_set_stream_initiator (client, mongo_connect, client);
+   if (mongoc_client_default_stream_initiator) {
+      mongoc_client_set_stream_initiator (client, mongo_connect, client);
+   }
 }
 
 // prctl is variadic, and pthread_setname_np is hidden behind _GNU_SOURCE: Swift can call neither.

@@ -9,7 +9,7 @@ final class DriverPool: @unchecked Sendable {
     private let topology: DriverTopology
     private let database: String
     private let maxResultBytes: Int
-    /// The clients that have been told how to connect; as many as there are threads, at the most.
+    /// The clients that have been told how to connect: one for each thread. The driver remarks on each time that it is told.
     private let prepared = Mutex(Set<UInt>())
 
     init(_ configuration: MongoConfiguration, logger: Logger) throws(MongoError) {
