@@ -125,7 +125,9 @@ struct ReadTogetherReply {
         // In memory of its own: the others' would be kept as long as the slowest viewer takes.
         var bytes = ByteBufferAllocator().buffer(capacity: shared.readableBytes)
         bytes.writeImmutableBuffer(shared)
-        return SentChunk(version: version, offset: offset, size: size, checksum: Int64(checksum), bytes: bytes)
+        return SentChunk(
+            version: version, offset: offset, size: size, checksum: Int64(checksum), bytes: bytes,
+            computedChecksum: CRC32C.checksum(of: bytes))
     }
 }
 

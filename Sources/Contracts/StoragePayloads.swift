@@ -109,8 +109,9 @@ extension Chunk {
             throw ServiceError(.internal, "A chunk came without version, offset, size or crc32c.")
         }
         try self.init(
-            SentChunk(version: version, offset: offset, size: size, checksum: checksum, bytes: payload.body),
-            of: address)
+            SentChunk(
+                version: version, offset: offset, size: size, checksum: checksum, bytes: payload.body,
+                computedChecksum: payload.computedChecksum), of: address)
     }
 
     /// Takes what was sent, if it is the chunk that was asked for and its bytes are as they were sent.
@@ -121,7 +122,7 @@ extension Chunk {
         let (start, overflow) = address.index.multipliedReportingOverflow(by: Int64(address.chunkBytes))
         guard !overflow, start >= 0, sent.size >= 0, sent.offset == start,
             sent.bytes.readableBytes == max(0, min(Int64(address.chunkBytes), sent.size - start)),
-            sent.checksum == Int64(CRC32C.checksum(of: sent.bytes))
+            sent.checksum == Int64(sent.computedChecksum)
         else {
             throw ServiceError(
                 .corrupt, "Chunk \(address.index) of \(address.key) is not as it was sent; its bytes are not used.")
@@ -137,4 +138,11 @@ struct SentChunk {
     var size: Int64
     var checksum: Int64
     var bytes: ByteBuffer
+    /// That of the bytes as they came.
+    var computedChecksum: UInt32
+}
+
+extension RPCPayload {
+    /// The CRC-32C of the body.
+    var computedChecksum: UInt32 { bodyChecksum ?? CRC32C.checksum(of: body) }
 }

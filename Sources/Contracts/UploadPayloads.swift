@@ -73,7 +73,7 @@ extension UploadBlock {
                 .invalidArgument, "A block has from 1 to \(UploadLimits.blockBytesRange.upperBound) bytes.")
         }
         let upload = try UploadID.read(id, name: "field upload")
-        guard checksum == Int64(CRC32C.checksum(of: payload.body)) else {
+        guard checksum == Int64(payload.computedChecksum) else {
             throw ServiceError(
                 .corrupt, "Block \(index) of upload \(upload) is not as it was sent; its bytes are not used.")
         }

@@ -60,9 +60,9 @@ struct VideoStorage {
             try await register.prepare(deadline: .after(.seconds(10)))
             try await gridFS.prepare(deadline: .after(.seconds(10)))
         }
-        let amqp = try AMQPClient(
-            AMQPConfiguration(address: address, connectionName: "video-storage", declarations: declarations),
-            logger: logger)
+        var broker = AMQPConfiguration(address: address, connectionName: "video-storage", declarations: declarations)
+        broker.bodyChecksum = { CRC32C.checksum(of: $0, after: $1) }
+        let amqp = try AMQPClient(broker, logger: logger)
         let outbox = OutboxPublisher(
             MongoOutbox(client: mongo), publisher: EventPublisher(over: amqp, service: StorageWire.service),
             optional: StorageEvents.optional, logger: logger)

@@ -47,15 +47,14 @@ struct VideoStreaming {
                 metadata: ["connections": "\(configuration.maxConnections)"])
         }
 
-        let amqp = try AMQPClient(
-            AMQPConfiguration(
-                address: address, connectionName: "video-streaming",
-                declarations: RPCTopology.requests(
-                    to: [
-                        MetadataWire.queryQueue, MetadataWire.commandQueue, StorageWire.readQueue,
-                        StorageWire.writeQueue,
-                    ])),
-            logger: logger)
+        var broker = AMQPConfiguration(
+            address: address, connectionName: "video-streaming",
+            declarations: RPCTopology.requests(
+                to: [
+                    MetadataWire.queryQueue, MetadataWire.commandQueue, StorageWire.readQueue, StorageWire.writeQueue,
+                ]))
+        broker.bodyChecksum = { CRC32C.checksum(of: $0, after: $1) }
+        let amqp = try AMQPClient(broker, logger: logger)
         let rpc = RPCClient(
             over: amqp, name: "video-streaming", services: [MetadataWire.service, StorageWire.service], logger: logger)
         let uploads = UploadClient(rpc)

@@ -11,7 +11,7 @@ import Testing
     private func feed(
         _ assembler: inout FrameAssembler, _ bytes: [UInt8], on channel: UInt16
     ) throws -> AssembledContent? {
-        try bytes.withUnsafeBytes { buffer throws in try assembler.accept(.body(buffer), on: channel) }
+        try bytes.withUnsafeBytes { buffer throws in try assembler.accept(.body(buffer, endsFrame: true), on: channel) }
     }
 
     @Test(arguments: [1, 2, 3, 7, 100, 1_000])
@@ -74,7 +74,7 @@ import Testing
         let header = ContentFrame.header(bodyBytes: 2, properties: properties)
         let bytes: [UInt8] = [1, 2, 3]
         try bytes.withUnsafeBytes { buffer throws in
-            let body = ContentFrame.body(buffer)
+            let body = ContentFrame.body(buffer, endsFrame: true)
             try refuses([header])
             try refuses([body])
             try refuses([.start(start), .start(start)])

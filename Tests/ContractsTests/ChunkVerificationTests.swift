@@ -80,6 +80,12 @@ struct ChunkVerificationTests {
         #expect(fault { $0.fields[ReadFields.checksum] = .number(.min) } == .corrupt)
     }
 
+    /// It is of the bytes as they came; to take it a second time would cost as much again.
+    @Test func theChecksumThatTheTransportTookIsTheOneThatIsCompared() {
+        #expect(fault { $0.bodyChecksum = CRC32C.checksum(of: $0.body) } == nil)
+        #expect(fault { $0.bodyChecksum = 7 } == .corrupt)
+    }
+
     @Test func oneFlippedBitIsCorrupt() {
         #expect(fault { _ = $0.body.setInteger(UInt8(0x5B), at: $0.body.readerIndex + 4_000) } == .corrupt)
     }

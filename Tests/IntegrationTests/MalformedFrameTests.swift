@@ -85,19 +85,6 @@ import Testing
         #expect(bodies == [[1, 2, 3], [11, 12, 13, 14]])
     }
 
-    @Test func framesOfAnUnknownTypeArePassedOver() async throws {
-        let unknown = AMQPFrame.raw(type: 9, channel: 2, [1, 2, 3])
-        let pieces = [unknown + AMQPFrame.delivery(channel: 2, [5]) + unknown]
-        let broker = try await FakeBroker.start(script(first: pieces))
-        let listener = try Listener(broker)
-        try await withRunning([listener.client]) {
-            try await eventually("the message comes") { listener.received.count == 1 }
-        }
-        await broker.close()
-        #expect(listener.received.all.map(\.message.body) == [ByteBuffer(bytes: [5])])
-        #expect(listener.lost.all.map(\.kind) == [.closed])
-    }
-
     struct Malformed: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var bytes: [UInt8]
@@ -148,6 +135,8 @@ import Testing
                 testDescription: "the close of a channel that was never opened",
                 bytes: AMQPFrame.method(
                     .channelClose, channel: 99, [0, 200] + AMQPFrame.short("x") + [0, 0, 0, 0])),
+            // A fatal error, by AMQP 0-9-1, section 4.2.3.
+            .init(testDescription: "a frame of an unknown type", bytes: AMQPFrame.raw(type: 9, channel: 2, [1, 2, 3])),
             .init(testDescription: "an unknown method", bytes: AMQPFrame.method(.init(99, 99), channel: 2)),
             .init(
                 testDescription: "the answer to a question that nobody asked",

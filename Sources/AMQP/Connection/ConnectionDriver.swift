@@ -42,10 +42,14 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
         self.link = link
         self.role = role
         outage = Outage(backoff: link.configuration.backoff)
-        reader = FrameReader(maxBodyBytes: link.configuration.maxBodyBytes)
+        reader = Self.reader(link)
         state = .connecting(ConnectionAttempt(link))
         connected = Gauge(label: "millrace_amqp_connected", dimensions: [("connection", link.name)])
         connected.record(0)
+    }
+
+    private static func reader(_ link: ConnectionLink<Role>) -> FrameReader {
+        FrameReader(maxBodyBytes: link.configuration.maxBodyBytes, checksum: link.configuration.bodyChecksum)
     }
 
     // MARK: What the thread asks
@@ -185,7 +189,7 @@ final class ConnectionDriver<Role: ConnectionRole>: ConnectionDriving {
     private func finish(_ result: Result<RawConnection, AMQPError>) {
         switch result {
         case .success(let connection):
-            reader = FrameReader(maxBodyBytes: link.configuration.maxBodyBytes)
+            reader = Self.reader(link)
             state = .serving(connection, since: .now)
             reportConnected(to: connection.host)
             do throws(AMQPError) {

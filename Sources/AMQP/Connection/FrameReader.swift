@@ -5,20 +5,23 @@ struct FrameReader {
     private var assembler: FrameAssembler
     private let recent = RecentTexts()
 
-    init(maxBodyBytes: Int) {
-        assembler = FrameAssembler(maxBodyBytes: maxBodyBytes)
+    init(maxBodyBytes: Int, checksum: BodyChecksum? = nil) {
+        assembler = FrameAssembler(maxBodyBytes: maxBodyBytes, checksum: checksum)
     }
 
-    /// Receives at most one frame.
+    /// Receives at most one frame, or what has come of a body.
     ///
     /// - Parameters:
     ///   - connection: Where it comes from.
-    ///   - handle: Gets the event that the frame completed, if it did.
-    /// - Returns: Whether there was a frame.
+    ///   - handle: Gets the event that it completed, if it did.
+    /// - Returns: Whether there was something.
     /// - Throws: `connectionLost` or `protocolViolation`, after which the connection is of no use.
     mutating func readFrame(
         from connection: some FrameSource, _ handle: (ConnectionEvent, UInt16) throws(AMQPError) -> Void
     ) throws(AMQPError) -> Bool {
+        if let channel = connection.channelInBody, assembler.isInBody(channel) {
+            return try readBody(of: channel, from: connection, handle)
+        }
         guard let frame = try connection.receive() else { return false }
         guard connection.hasOpened(frame.channel) else {
             throw AMQPError(
@@ -28,6 +31,29 @@ struct FrameReader {
         // After each frame, not after each message: a body may be over the limit by any amount.
         connection.releaseBuffers(of: frame.channel)
         return true
+    }
+
+    private mutating func readBody(
+        of channel: UInt16, from connection: some FrameSource,
+        _ handle: (ConnectionEvent, UInt16) throws(AMQPError) -> Void
+    ) throws(AMQPError) -> Bool {
+        var hasCome = false
+        let content = try assembler.fill(channel) { room throws(AMQPError) in
+            let received = try connection.receive(into: room)
+            hasCome = received != nil
+            return received ?? ReceivedBody(count: 0, endsFrame: false)
+        }
+        if let content { try handle(event(of: content), channel) }
+        return hasCome
+    }
+
+    private mutating func event(
+        of received: ReceivedFrame, on connection: some FrameSource
+    ) throws(AMQPError) -> ConnectionEvent? {
+        switch received {
+        case .decoded(let frame): try event(of: frame, on: connection)
+        case .body(let bytes, let endsFrame, let channel): try assemble(.body(bytes, endsFrame: endsFrame), channel)
+        }
     }
 
     private mutating func event(
@@ -41,7 +67,8 @@ struct FrameReader {
         case AMQP_FRAME_BODY:
             let fragment = frame.payload.body_fragment
             return try assemble(
-                .body(UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len)), frame.channel)
+                .body(UnsafeRawBufferPointer(start: fragment.bytes, count: fragment.len), endsFrame: true),
+                frame.channel)
         default:
             return nil  // A heartbeat.
         }
@@ -62,10 +89,13 @@ struct FrameReader {
     }
 
     private mutating func assemble(_ frame: ContentFrame, _ channel: UInt16) throws(AMQPError) -> ConnectionEvent? {
-        switch try assembler.accept(frame, on: channel) {
+        try assembler.accept(frame, on: channel).map(event(of:))
+    }
+
+    private func event(of content: AssembledContent) -> ConnectionEvent {
+        switch content {
         case .message(let start, let message): .content(start, message)
         case .oversized(let start, let bodyBytes): .oversized(start, bodyBytes: bodyBytes)
-        case nil: nil
         }
     }
 

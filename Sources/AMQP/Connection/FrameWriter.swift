@@ -26,13 +26,6 @@ final class FrameWriter {
         }
     }
 
-    /// Where the bytes go.
-    enum Destination {
-        case socket(Int32)
-        /// A session of OpenSSL, in which librabbitmq's connection reads.
-        case session(OpaquePointer)
-    }
-
     /// Smaller bodies are copied, since each piece has its price, too.
     private static let minBytesNotCopied = 8_192
     /// How many pieces one system call gets.
@@ -46,7 +39,7 @@ final class FrameWriter {
     private static let maxMethodBytes = 1_024
 
     private let maxFrameBytes: Int
-    private let destination: Destination
+    private let destination: ByteStream
     private let minBytesNotCopied: Int
     private var block: UnsafeMutableRawPointer
     private var capacity: Int
@@ -58,9 +51,9 @@ final class FrameWriter {
     private(set) var pendingBytes = 0
 
     /// - Parameters:
-    ///   - destination: Where the bytes go; a socket or a session that does not wait.
+    ///   - destination: Where the bytes go.
     ///   - maxFrameBytes: The largest frame, as agreed with the broker.
-    init(to destination: Destination, maxFrameBytes: Int) {
+    init(to destination: ByteStream, maxFrameBytes: Int) {
         self.destination = destination
         self.maxFrameBytes = maxFrameBytes
         // OpenSSL writes one piece at a time, and copies it when it encrypts it.

@@ -15,6 +15,9 @@ final class RawConnection: FrameSource {
     private var openedChannels: Set<UInt16> = [0]
     private var calls = ChannelCalls()
     private let writer: FrameWriter
+    private let input: FrameInput<ByteStream>
+    /// Whether the library may have read more than the login; it is asked first then.
+    private var isLibraryReading = true
     private var heartbeats: Heartbeats
     /// Since when the socket has taken nothing of what waits for it.
     private var stuckSince: ContinuousClock.Instant?
@@ -46,8 +49,10 @@ final class RawConnection: FrameSource {
         maxChannel = agreed > 0 ? UInt16(clamping: agreed) : .max
         heartbeats = Self.takeOverHeartbeats(connection)
         descriptor = amqp_get_sockfd(connection)
-        writer = FrameWriter(
-            to: session.map { .session($0) } ?? .socket(descriptor), maxFrameBytes: Int(amqp_get_frame_max(connection)))
+        let stream = session.map(ByteStream.session) ?? .socket(descriptor)
+        let maxFrameBytes = Int(amqp_get_frame_max(connection))
+        writer = FrameWriter(to: stream, maxFrameBytes: maxFrameBytes)
+        input = FrameInput(from: stream, decoder: connection, maxFrameBytes: maxFrameBytes)
     }
 
     deinit {
@@ -256,13 +261,24 @@ final class RawConnection: FrameSource {
 
     func hasOpened(_ channel: UInt16) -> Bool { openedChannels.contains(channel) }
 
-    /// Whether frames wait inside the library, where `poll` cannot see them.
-    var hasBufferedInput: Bool {
-        amqp_frames_enqueued(connection) != 0 || amqp_data_in_buffer(connection) != 0
+    /// Whether there is something to work on that `poll` cannot see.
+    var hasBufferedInput: Bool { libraryHasInput || input.hasInput }
+
+    private var libraryHasInput: Bool {
+        isLibraryReading && (amqp_frames_enqueued(connection) != 0 || amqp_data_in_buffer(connection) != 0)
     }
 
-    /// The next frame, if one is there; never waits, and never writes.
-    func receive() throws(AMQPError) -> amqp_frame_t? {
+    /// The next frame, if one is there, or as much of a body frame as is there; never waits, and never writes.
+    func receive() throws(AMQPError) -> ReceivedFrame? {
+        // What follows the login at once, the library may have read with it, and the last frame of that in part.
+        if isLibraryReading, libraryHasInput || amqp_release_buffers_ok(connection) == 0 {
+            return try receiveFromLibrary().map(ReceivedFrame.decoded)
+        }
+        isLibraryReading = false
+        return try input.receive()
+    }
+
+    private func receiveFromLibrary() throws(AMQPError) -> amqp_frame_t? {
         var frame = amqp_frame_t()
         var noTime = timeval(tv_sec: 0, tv_usec: 0)
         let status = amqp_simple_wait_frame_noblock(connection, &frame, &noTime)
@@ -271,6 +287,12 @@ final class RawConnection: FrameSource {
         case AMQP_STATUS_TIMEOUT.rawValue: return nil
         default: throw AMQPError(.connectionLost, "The connection broke: \(Self.text(ofStatus: status)).")
         }
+    }
+
+    var channelInBody: UInt16? { isLibraryReading ? nil : input.channelInBody }
+
+    func receive(into room: UnsafeMutableRawBufferPointer) throws(AMQPError) -> ReceivedBody? {
+        try input.receive(into: room)
     }
 
     /// Gives back the memory of the frames of a channel, once what they carried has been copied.

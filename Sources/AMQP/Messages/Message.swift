@@ -51,6 +51,8 @@ public struct Message: Sendable, Equatable {
     public var properties: MessageProperties
     /// The body, at most ``AMQPConfiguration/maxBodyBytes``.
     public var body: ByteBuffer
+    /// The checksum of the body as it came (``AMQPConfiguration/bodyChecksum``). Not sent.
+    public var bodyChecksum: UInt32?
 
     /// Makes a message.
     public init(properties: MessageProperties = MessageProperties(), body: ByteBuffer = ByteBuffer()) {

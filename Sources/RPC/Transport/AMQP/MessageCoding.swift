@@ -40,8 +40,10 @@ private struct ErrorBody: Codable {
 
 extension Message {
     var payload: RPCPayload {
-        RPCPayload(
+        var payload = RPCPayload(
             contentType: properties.contentType ?? RPCPayload.bytes, fields: properties.headers.fields, body: body)
+        payload.bodyChecksum = bodyChecksum
+        return payload
     }
 
     init(result: Result<RPCPayload, ServiceError>) {
