@@ -22,6 +22,7 @@ from stack.services import GATEWAY, METADATA, STORAGE, await_ready, launch
 from stack.state import State
 
 from .processors import Watch
+from .storage_client import PERIOD_BYTES
 from .usage import Meter, Use
 
 CLIENT_PROGRAM = Path(__file__).with_name("storage_client.py")
@@ -56,16 +57,18 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Source:
-    """Random bytes in a file."""
+    """Random bytes in a file, the same after each period: see ``storage_client.PERIOD_BYTES``."""
 
     path: Path
     size: int
 
     @staticmethod
     def make(path: Path, size: int, step: Step) -> Source:
+        period = os.urandom(PERIOD_BYTES)
+        block = period * -(-BLOCK_BYTES // PERIOD_BYTES)
         with path.open("wb") as file:
-            for first in range(0, size, BLOCK_BYTES):
-                file.write(os.urandom(min(BLOCK_BYTES, size - first)))
+            for first in range(0, size, len(block)):
+                file.write(memoryview(block)[: size - first])
                 step.wait(0)
         return Source(path, size)
 

@@ -15,7 +15,8 @@ from benchmarks import delivery, delivery_stack, page_cache, picture, rpc, stora
 from benchmarks.figures import Goal, Row, as_json, of_pairs, percentile
 from benchmarks.growth import MOST_VIEWERS, Growth
 from benchmarks.processors import bound
-from benchmarks.storage_runs import Transfer
+from benchmarks.storage_client import PERIOD_BYTES, Comparer
+from benchmarks.storage_runs import Source, Transfer
 from benchmarks.tables import cells, number, table
 from benchmarks.usage import Use, peak_bytes
 from benchmarks.viewers import Seen
@@ -168,6 +169,56 @@ class StorageRowTests(unittest.TestCase):
         rows = {row.work: (row.ours, row.peer, row.ratio) for row in storage._use_rows("gridfs", runs)}
         self.assertEqual(rows["gridfs: upload, gateway, peak memory"], (3, None, None))
         self.assertEqual(rows["gridfs: upload, mongod, peak memory"], (4, 2, 2))
+
+class ComparerTests(unittest.TestCase):
+    """What a benchmark's client takes for the bytes that were sent."""
+
+    SIZE = 3 << 20
+    BLOCK = 1 << 18
+
+    def compared(self, sent: bytes, piece: int) -> None:
+        """Has bytes compared with those of a source of ``SIZE``, in pieces; `sent` is what becomes of them on the way."""
+        with tempfile.TemporaryDirectory() as folder, (Path(folder) / "came").open("w+b") as came:
+            came.write(self.source)
+            came.flush()
+            comparer = Comparer(came)
+            for first in range(0, len(sent), piece):
+                comparer.write(sent[first : first + piece])
+            comparer.check_all_came()
+
+    def setUp(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            step = SimpleNamespace(wait=lambda seconds: None)
+            self.source = Source.make(Path(folder) / "source", self.SIZE, step).path.read_bytes()
+
+    def test_a_source_is_as_long_as_it_is_to_be_and_repeats(self) -> None:
+        self.assertEqual(len(self.source), self.SIZE)
+        self.assertEqual(self.source[:-PERIOD_BYTES], self.source[PERIOD_BYTES:])
+        self.assertGreater(len(set(self.source[:PERIOD_BYTES])), 200)
+
+    def test_the_same_bytes_in_pieces_of_any_size(self) -> None:
+        for piece in (999, 65_536, self.BLOCK, self.SIZE):
+            self.compared(self.source, piece)
+
+    def test_one_other_byte_anywhere(self) -> None:
+        for position in (0, PERIOD_BYTES, 2 * PERIOD_BYTES - 1, self.SIZE - 1):
+            other = bytearray(self.source)
+            other[position] ^= 1
+            with self.assertRaisesRegex(SystemExit, "other bytes"):
+                self.compared(bytes(other), self.BLOCK)
+
+    def test_a_block_in_the_place_of_any_other(self) -> None:
+        blocks = [self.source[first : first + self.BLOCK] for first in range(0, self.SIZE, self.BLOCK)]
+        for place in range(1, len(blocks)):
+            with self.assertRaisesRegex(SystemExit, "other bytes"):
+                self.compared(b"".join([*blocks[:place], blocks[0], *blocks[place + 1 :]]), self.BLOCK)
+
+    def test_fewer_bytes_and_more(self) -> None:
+        with self.assertRaisesRegex(SystemExit, "of 3145728 bytes came"):
+            self.compared(self.source[:-1], self.BLOCK)
+        with self.assertRaisesRegex(SystemExit, "other bytes"):
+            self.compared(self.source + self.source[:1], self.BLOCK)
+
 
 class PictureTests(unittest.TestCase):
     ROWS = [
