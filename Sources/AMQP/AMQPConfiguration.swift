@@ -22,8 +22,8 @@ public struct AMQPConfiguration: Sendable {
     public var maxMailboxBytes: Int
     /// The largest body that is received or sent. RabbitMQ itself allows 128 MiB; a chunk is 256 KiB.
     public var maxBodyBytes: Int
-    /// How a checksum of each body is taken while it comes (``Message/bodyChecksum``); `nil` for none. It costs half of what it costs
-    /// later, when the bytes of a large body have left the processor's cache (measured with 4 MiB).
+    /// How a checksum of each body is taken while it comes (``Message/bodyChecksum``); `nil` for none. Later it would cost more:
+    /// the bytes of a large body have left the processor's cache by then.
     public var bodyChecksum: BodyChecksum?
     /// The waits between attempts to connect.
     public var backoff: Backoff

@@ -16,7 +16,7 @@ public struct RPCPayload: Sendable, Equatable {
     public var fields: [String: RPCValue]
     /// The body. Never copied between the broker's frames and whoever uses it.
     public var body: ByteBuffer
-    /// The CRC-32C of the body as it came, where the transport has taken it. Not sent.
+    /// The CRC-32C of the body as it came, where the transport has taken it. Not sent. Whoever changes the body takes it away.
     public var bodyChecksum: UInt32?
 
     /// `application/json`

@@ -28,8 +28,9 @@ DESCRIPTION = """A video of random bytes is uploaded and downloaded over HTTP th
 worker; and the provider's own client does the same with the same server: cp for the file system, boto3 and
 azure-storage-blob for the test servers of S3 and Azure, pymongo for GridFS. Each downloaded byte is compared with the one
 that was uploaded, as it arrives (after the copy, with cp). The bytes repeat after 262,139, so that those which are compared
-with stay in the client's cache; as this is a prime number, a block fits no other block's place. In each pair, the C program of `ops/bench rpc` carries replies
-of 262,144 bytes, 4 at once, over the same broker: what the goals are measured by."""
+with stay in the client's cache; as this is a prime number, a block fits no other block's place. In each pair, the C
+program of `ops/bench rpc` carries replies of 262,144 bytes, 4 at once, over the same broker: what the goals are
+measured by."""
 
 EPILOG = """Before each provider, free memory is filled with page cache that the kernel may take back, as on a server that has run
 for a day; --fresh-memory leaves it free. On a virtual machine that makes a difference: its host has to find free memory

@@ -170,6 +170,7 @@ class StorageRowTests(unittest.TestCase):
         self.assertEqual(rows["gridfs: upload, gateway, peak memory"], (3, None, None))
         self.assertEqual(rows["gridfs: upload, mongod, peak memory"], (4, 2, 2))
 
+
 class ComparerTests(unittest.TestCase):
     """What a benchmark's client takes for the bytes that were sent."""
 

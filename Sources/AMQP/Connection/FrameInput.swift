@@ -27,9 +27,10 @@ final class FrameInput<Source: ByteSource> {
     private static var prefixBytes: Int { 8 }
     /// How many frames of a body one system call reads at the most: half a MiB, of the usual size.
     private static var maxFramesPerCall: Int { 4 }
-    private static var capacity: Int { 65_536 }
+    /// How much is read at once of what is no large body.
+    private static var heldBytes: Int { 65_536 }
     /// How much of what follows a body is read with it. Small, since the bytes of the next body that come along are copied.
-    private static var capacityBehindBody: Int { 4_096 }
+    private static var bytesBehindBody: Int { 4_096 }
     private static var frameEnd: UInt8 { 0xCE }
 
     private let source: Source
@@ -38,7 +39,7 @@ final class FrameInput<Source: ByteSource> {
 
     private var place = Place.prefix
     /// What is read, and not yet taken.
-    private var held = HeldBytes(capacity: FrameInput.capacity)
+    private var held = HeldBytes(capacityBytes: FrameInput.heldBytes)
     /// Prefixes, one after the other; all but the first are only there for the length of a call.
     private let prefixes: UnsafeMutableRawPointer
     /// How much of the first prefix is there.
@@ -54,7 +55,7 @@ final class FrameInput<Source: ByteSource> {
         self.source = source
         self.decoder = decoder
         maxPayloadBytes = maxFrameBytes - Self.prefixBytes
-        prefixes = .allocate(byteCount: Self.prefixBytes * (Self.maxFramesPerCall + 1), alignment: 8)
+        prefixes = .allocate(byteCount: Self.prefixBytes * Self.maxFramesPerCall, alignment: 8)
         // As behind a frame: the library looks after its own end marks.
         prefixes.storeBytes(of: Self.frameEnd, as: UInt8.self)
     }
@@ -220,7 +221,7 @@ final class FrameInput<Source: ByteSource> {
         }
         let ofBody = used
         if offset == count {
-            let behind = held.room(Self.capacityBehindBody)
+            let behind = held.room(Self.bytesBehindBody)
             add(behind.start, behind.count)
         }
         return (ofBody, used)

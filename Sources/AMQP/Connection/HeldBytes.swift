@@ -1,13 +1,16 @@
 import Glibc
 
-/// Bytes that have been read and not been taken yet.
+/// Bytes that have been read and not been taken yet: at most as many as one call reads.
 struct HeldBytes: ~Copyable {
+    private let capacityBytes: Int
+    /// Larger than the capacity after bytes have been gathered.
     private var storage: UnsafeMutableRawBufferPointer
     private var range = 0..<0
 
-    /// - Parameter capacity: How many bytes are read at once.
-    init(capacity: Int) {
-        storage = .allocate(byteCount: capacity, alignment: 16)
+    /// - Parameter capacityBytes: How many bytes ``fill(_:)`` reads at the most.
+    init(capacityBytes: Int) {
+        self.capacityBytes = capacityBytes
+        storage = .allocate(byteCount: capacityBytes, alignment: 16)
     }
 
     deinit {
@@ -26,7 +29,7 @@ struct HeldBytes: ~Copyable {
     mutating func fill(
         _ read: (UnsafeMutableBufferPointer<iovec>) throws(AMQPError) -> Int?
     ) throws(AMQPError) -> Bool {
-        var place = iovec(iov_base: storage.baseAddress, iov_len: storage.count)
+        var place = iovec(iov_base: storage.baseAddress, iov_len: capacityBytes)
         let count = try withUnsafeMutablePointer(to: &place) { place throws(AMQPError) in
             try read(UnsafeMutableBufferPointer(start: place, count: 1))
         }
@@ -37,7 +40,7 @@ struct HeldBytes: ~Copyable {
 
     /// Where bytes can be put for ``hold(_:)``, when nothing is held.
     func room(_ count: Int) -> (start: UnsafeMutableRawPointer, count: Int) {
-        (storage.baseAddress.unsafelyUnwrapped, min(count, storage.count))
+        (storage.baseAddress.unsafelyUnwrapped, min(count, capacityBytes))
     }
 
     /// Holds what has been put into the room.
