@@ -75,7 +75,9 @@ import Testing
         let durable = subscription(over: amqp) { all.add($0) }
         let transient = subscription(over: amqp, .whileConnected(name: service), ["video.deleted"]) { deleted.add($0) }
         try await withRunning([amqp, durable, transient]) {
-            try await eventually("receiving") { durable.isReceiving && transient.isReceiving }
+            try await eventually("receiving") {
+                durable.isReceiving && transient.isReceiving && amqp.isConnected
+            }
             try await publish([event(1), event(2, "video.updated"), event(3)], over: amqp)
             try await eventually("all") { all.count == 3 }
             try await eventually("deleted") { deleted.count == 2 }
@@ -96,7 +98,9 @@ import Testing
         let received = Collected<Event>()
         try await withRunning([amqp]) {
             let first = subscription(over: amqp) { received.add($0) }
-            try await withRunning([first]) { try await eventually("receiving") { first.isReceiving } }
+            try await withRunning([first]) {
+                try await eventually("receiving") { first.isReceiving && amqp.isConnected }
+            }
             try await publish((1...20).map { event($0) }, over: amqp)
             #expect(received.count == 0)
             try await withRunning([subscription(over: amqp) { received.add($0) }]) {
@@ -117,7 +121,7 @@ import Testing
             handled.add(event)
         }
         try await withRunning([amqp, subscription]) {
-            try await eventually("receiving") { subscription.isReceiving }
+            try await eventually("receiving") { subscription.isReceiving && amqp.isConnected }
             try await publish([poison, event(2)], over: amqp)
             try await eventually("the other") { handled.count == 1 }
             let dead = EventTopology.deadQueue(of: queue)
@@ -134,7 +138,7 @@ import Testing
         let amqp = try client()
         let subscription = subscription(over: amqp) { _ in Issue.record("handled") }
         try await withRunning([amqp, subscription]) {
-            try await eventually("receiving") { subscription.isReceiving }
+            try await eventually("receiving") { subscription.isReceiving && amqp.isConnected }
             try amqp.publishConfirmed(Message(), exchange: EventTopology.exchange, routingKey: "\(service).x") { _ in }
             let dead = EventTopology.deadQueue(of: queue)
             try await eventually("put aside") { try await amqp.inspectQueue(dead)?.readyMessages == 1 }

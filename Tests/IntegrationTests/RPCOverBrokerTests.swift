@@ -242,7 +242,7 @@ import Testing
                     worker.acknowledge(delivery.token)
                 }, onActive: { _ in isThere.store(true, ordering: .relaxed) }))
         try await withRunning([worker, caller, client]) {
-            try await eventually("a worker") { isThere.load(ordering: .relaxed) }
+            try await eventually("a worker") { isThere.load(ordering: .relaxed) && worker.isConnected }
             let method = RPCMethod("\(honest).work.v1", queue: queue, isIdempotent: false)
             let question = RPCPayload(contentType: "t", body: ByteBuffer(string: "who?"))
             let answer = try await client.call(method, question, deadline: .after(.seconds(10)))
@@ -255,7 +255,7 @@ import Testing
         let (worker, caller) = (try TestBroker.client("worker"), try requests(pair))
         let (server, client) = (server(pair, over: worker, echo(pair)), client(pair, over: caller))
         try await withRunning([worker, caller, server, client]) {
-            try await eventually("serving") { server.isServing }
+            try await eventually("serving") { server.isServing && caller.isConnected }
             let malformed = [
                 MessageProperties(), MessageProperties(type: "echo.v1"),
                 MessageProperties(type: "echo.v1", replyTo: "nowhere"),
