@@ -82,4 +82,28 @@ struct BlockCutterTests {
         let last = cutter.finish()
         #expect((last?.bytes.storageCapacity ?? .max) < 10_000)
     }
+
+    /// 5 MiB is no power of two, and a buffer's own memory is always one.
+    @Test func aBlockTakesNoMoreMemoryThanItHasBytes() throws {
+        let blockBytes = 5 << 20
+        var cutter = cutter(blockBytes)
+        let bytes = GatewayFixture.pattern(2 * blockBytes)
+        let blocks = try cut(bytes, by: &cutter)
+        #expect(blocks.map(\.bytes.storageCapacity) == [blockBytes, blockBytes])
+        #expect(
+            blocks.map(\.bytes) == [
+                bytes.getSlice(at: 0, length: blockBytes), bytes.getSlice(at: blockBytes, length: blockBytes),
+            ])
+    }
+
+    @Test(arguments: [0, 1, 100]) func memoryForABlockGrowsWhereItHasTo(_ count: Int) {
+        var buffer = BlockMemory.buffer(for: count)
+        #expect(buffer.readableBytes == 0)
+        let bytes = GatewayFixture.pattern(100_003)
+        buffer.writeImmutableBuffer(bytes)
+        let copy = buffer
+        buffer.writeString("x")
+        #expect(copy == bytes)
+        #expect(buffer.getString(at: 100_003, length: 1) == "x")
+    }
 }

@@ -48,7 +48,7 @@ struct BlockCutter: Sendable {
     /// - Throws: ``Fault/tooLong(maxBytes:)``.
     mutating func take(_ bytes: inout ByteBuffer) throws(Fault) -> Block? {
         guard receivedBytes + Int64(bytes.readableBytes) <= maxBytes else { throw .tooLong(maxBytes: maxBytes) }
-        if isBetweenBlocks { block.reserveCapacity(nextBlockBytes) }
+        if isBetweenBlocks { block = BlockMemory.buffer(for: nextBlockBytes) }
         let count = min(bytes.readableBytes, blockBytes - block.readableBytes)
         if var part = bytes.readSlice(length: count) { block.writeBuffer(&part) }
         receivedBytes += Int64(count)
