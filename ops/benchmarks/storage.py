@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack import building, packages, servers, throwaway
+from stack import building, database, packages, servers, throwaway
 from stack.layout import Layout, stack_layout
 from stack.progress import Progress, Step
 from stack.services import KINDS
@@ -38,9 +38,9 @@ first, page by page, and an upload to the file system is a quarter slower or mor
 
 A ratio is the median of the ratios of the pairs, whose halves run one after the other, in an order that changes from
 pair to pair. What was written is read from memory, on both sides: the page cache, and a mongod with the cache that it
-takes by default. cp flushes nothing; Millrace has flushed all when it answers. The test servers of S3 and Azure are
-written in Python and have the same two cores. A provider takes about 2 minutes with 3 pairs of 1 GiB; --mebibytes 64
-gives a first impression. Logs are in .millrace/logs/."""
+takes by default, which is reached by its Unix socket, as with ops/up. cp flushes nothing; Millrace has flushed all when
+it answers. The test servers of S3 and Azure are written in Python and have the same two cores. A provider takes about 2
+minutes with 3 pairs of 1 GiB; --mebibytes 64 gives a first impression. Logs are in .millrace/logs/."""
 
 PROVIDERS = {"filesystem": "cp", "s3": "boto3", "azure": "azure-storage-blob", "gridfs": "pymongo"}
 UPLOAD, DOWNLOAD = "upload", "download"
@@ -124,6 +124,9 @@ def _measure(
     size = chosen.mebibytes * MEBIBYTE
     ready = throwaway.servers(progress, with_object_stores=True, with_default_cache=True)
     with ready as (state, _, environment), _folder(size) as folder:
+        # As ops/up reaches it.
+        place = database.near_address(state.layout.database, state.named("mongod")[0].port)
+        environment = environment | {"DBHOST": f"mongodb://{place}"}
         # Logs of the services are kept with those of the servers.
         peer = OwnClient(provider, state.layout, state, environment, logs[1])
         with progress.step(f"prepare {provider}") as step:

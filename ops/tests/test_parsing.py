@@ -42,6 +42,19 @@ class PortTests(unittest.TestCase):
                 self.assertFalse(network.is_free(server.getsockname()[1]))
 
 
+class DatabaseTests(unittest.TestCase):
+    def test_a_database_on_this_machine_is_reached_by_its_socket(self) -> None:
+        folder = Path("/srv/My Stack/mongod")
+        self.assertEqual(database.near_address(folder, 27017), "%2Fsrv%2FMy%20Stack%2Fmongod%2Fmongodb-27017.sock")
+
+    def test_a_path_that_is_too_long_for_a_socket_is_not_used(self) -> None:
+        # A letter of two bytes, so that characters are not what is counted.
+        folder = "/é".ljust(database.MAX_SOCKET_PATH_BYTES - len("/mongodb-27017.sock") - 1, "x")
+        self.assertIsNotNone(database.socket_path(Path(folder), 27017))
+        self.assertIsNone(database.socket_path(Path(f"{folder}x"), 27017))
+        self.assertEqual(database.near_address(Path(f"{folder}x"), 27017), "127.0.0.1:27017")
+
+
 class OutputTests(unittest.TestCase):
     def test_missing_libraries_of_ldd(self) -> None:
         output = "\tlibc.so.6 => /lib/libc.so.6 (0x1)\n\tlibcurl.so.4 => not found\n\tlibssl.so.3 => not found\n"
